@@ -1,0 +1,5 @@
+"""Clients in the same process."""
+
+from .connection import Connection
+
+__all__ = ["Connection"]

@@ -1,0 +1,6 @@
+"""`Database`, the face of the engine, and what it hands out."""
+
+from .database import Database
+from .transaction import Transaction
+
+__all__ = ["Database", "Transaction"]

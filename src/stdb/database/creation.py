@@ -1,0 +1,131 @@
+"""Making a database: its tables, its entry in ``st_module``, its ``init`` reducer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ..schema import ModuleDef, TableDef
+    from ..types.values import Identity
+    from .database import Database
+
+#: ``program_kind`` of a Python module in ``st_module``; wasm is 0, JavaScript 1.
+PYTHON_PROGRAM = 80
+_MODULE_VERSION = "0.0.1"
+
+
+def create(database: Database) -> None:
+    """Create the tables, note the module and run ``init``, all in one transaction."""
+    program = database._program
+    state = database._state
+    try:
+        try:
+            state.begin()
+            store = database._store
+            store.create_tables(
+                (table, program.shapes[name]) for name, table in program.definition.tables.items()
+            )
+            store["st_module"].insert(
+                database_identity=database.identity.value,
+                owner_identity=database.owner.value,
+                program_kind=PYTHON_PROGRAM,
+                program_hash=program_hash(program.program_bytes),
+                program_bytes=program.program_bytes,
+                module_version=_MODULE_VERSION,
+            )
+            init = next((r for r in program.reducers.values() if r.lifecycle == "init"), None)
+            if init is not None:
+                database._invoke(init, (), database.owner, None)
+            store.commit()
+        finally:
+            state.end()
+    finally:
+        if state.lock._is_owned():  # type: ignore[attr-defined]
+            state.end()
+
+
+def program_hash(program: bytes) -> int:
+    """Return the Keccak-256 hash of a program, its bytes read as a little-endian number."""
+    from Crypto.Hash import keccak
+
+    digest = keccak.new(digest_bits=256, data=program).digest()
+    return int.from_bytes(digest, "little")
+
+
+def describe(name: str, identity: Identity, definition: ModuleDef) -> dict[str, Any]:
+    """Return a definition as plain data, for people and programs to read."""
+    return {
+        "name": name,
+        "identity": identity.hex(),
+        "tables": [describe_table(table, definition) for table in definition.tables.values()],
+        "reducers": [
+            {
+                "name": reducer.name,
+                "params": [
+                    {"name": element.name, "type": type_name(element.type, definition)}
+                    for element in reducer.params.elements
+                ],
+                "lifecycle": reducer.lifecycle,
+                "public": not reducer.is_private,
+            }
+            for reducer in definition.reducers.values()
+        ],
+    }
+
+
+def describe_table(table: TableDef, definition: ModuleDef) -> dict[str, Any]:
+    """Return a table as plain data."""
+    names = [column.name for column in table.columns]
+    return {
+        "name": table.name,
+        "public": table.is_public,
+        "event": table.is_event,
+        "columns": [
+            {
+                "name": column.name,
+                "type": type_name(column.raw_type, definition),
+                "auto_inc": column.position in table.auto_inc_columns,
+                "has_default": column.default is not None,
+            }
+            for column in table.columns
+        ],
+        "primary_key": None if table.primary_key is None else names[table.primary_key],
+        "unique": [[names[p] for p in constraint.columns] for constraint in table.constraints],
+        "indexes": [
+            {
+                "name": index.accessor_name or index.name,
+                "algorithm": index.algorithm,
+                "columns": [names[p] for p in index.columns],
+            }
+            for index in table.indexes
+        ],
+    }
+
+
+def type_name(type_: Any, definition: ModuleDef) -> str:
+    """Return a type as text; a named type by its name."""
+    from ..types import algebraic as at
+
+    by_ref = {type_def.ref: type_def.scoped_name for type_def in definition.types.values()}
+    match type_:
+        case at.Ref(index=index) if index in by_ref:
+            return by_ref[index]
+        case at.Array(element=element) if element != at.U8:
+            return f"list[{type_name(element, definition)}]"
+    if type_ in at.SPECIAL:
+        return at.SPECIAL[type_]
+    if at.is_option(type_):
+        return f"{type_name(type_.variants[0].type, definition)} | None"
+    if at.is_result(type_):
+        ok, err = (type_name(v.type, definition) for v in type_.variants)
+        return f"Ok[{ok}] | Err[{err}]"
+    return _PYTHON_NAMES.get(type_) or at.display(type_)
+
+
+def _python_names() -> dict[Any, str]:
+    from ..types import shapes as sh
+
+    return {type_: str(shape) for type_, shape in sh.BY_TYPE.items()}
+
+
+_PYTHON_NAMES = _python_names()

@@ -1,0 +1,106 @@
+"""``db.tables``: the tables of a database, to look at outside a transaction."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ..errors import unknown_name
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ..schema import TableDef
+    from ..storage.state import State
+    from ..storage.store import Store
+    from ..storage.table import Table
+
+
+class DatabaseTable:
+    """One table, read in transactions of its own: each look sees one moment.
+
+    For several looks at the same moment, use ``with db.transaction(readonly=True)``.
+    """
+
+    def __init__(self, table: Table, state: State) -> None:
+        self._table = table
+        self._state = state
+
+    @property
+    def name(self) -> str:
+        """The table's name."""
+        return self._table.name
+
+    @property
+    def row_class(self) -> type[Any]:
+        """The class of its rows."""
+        return self._table.shape.cls
+
+    @property
+    def columns(self) -> dict[str, str]:
+        """Column -> type, as one writes it in a module."""
+        return {str(f.name): str(f.shape) for f in self._table.shape.fields}
+
+    @property
+    def definition(self) -> TableDef:
+        """Everything the module says of it."""
+        return self._table.definition
+
+    @property
+    def is_public(self) -> bool:
+        """Whether every client may read it."""
+        return self._table.definition.is_public
+
+    def rows(self) -> list[Any]:
+        """Return all rows."""
+        thread = self._state.begin_reading()
+        try:
+            return list(self._table.rows.values())
+        finally:
+            self._state.end_reading(thread)
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self.rows())
+
+    def __len__(self) -> int:
+        return len(self._table.rows)
+
+    def __bool__(self) -> bool:
+        """Return True: an empty table is a table (ask ``len``)."""
+        return True
+
+    def __repr__(self) -> str:
+        columns = ", ".join(f"{name}: {shape}" for name, shape in self.columns.items())
+        return f"<table {self.name!r} ({columns}), {len(self)} rows>"
+
+
+class DatabaseTables:
+    """The tables of a database by attribute or by name; system tables by name too."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def __getattr__(self, name: str) -> DatabaseTable:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return self[name]
+
+    def __getitem__(self, name: str) -> DatabaseTable:
+        table = self._store.by_name.get(name)
+        if table is None:
+            raise unknown_name("table", name, self._store.user_table_names())
+        return DatabaseTable(table, self._store.state)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._store.user_table_names())
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._store.by_name
+
+    def __len__(self) -> int:
+        return len(self._store.user_table_names())
+
+    def __dir__(self) -> list[str]:
+        return sorted(self._store.by_name)
+
+    def __repr__(self) -> str:
+        return f"<tables {', '.join(self)}>"

@@ -1,0 +1,138 @@
+"""`Transaction`: an atomic piece of work without a reducer, in a ``with``."""
+
+from __future__ import annotations
+
+from threading import get_ident
+from typing import TYPE_CHECKING, Self
+
+from ..errors import TransactionError
+from ..types.values import Identity, Timestamp
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from ..storage import Tables
+    from .database import Database
+
+
+class Transaction:
+    """What ``with db.transaction() as tx`` gives: ``tx.db`` like a reducer's ``ctx.db``.
+
+    It commits at the end of the ``with``, and is undone when an exception leaves it or after
+    `rollback`. It belongs to the thread that began it, and nothing nests inside it.
+
+    Examples
+    --------
+    >>> import stdb
+    >>> notes = stdb.Module("notes")
+    >>> @notes.table()
+    ... class Note(stdb.Row):
+    ...     text: str
+    >>> db = stdb.Database(notes)
+    >>> with db.transaction() as tx:
+    ...     tx.db.note.insert(text="kept")
+    Note(text='kept')
+    >>> with db.transaction() as tx:
+    ...     tx.db[Note].clear()
+    ...     tx.rollback()
+    1
+    >>> len(db.tables.note)
+    1
+    """
+
+    def __init__(self, database: Database, *, readonly: bool) -> None:
+        self._database = database
+        self._store = database._store
+        self._state = database._store.state
+        self._readonly = readonly
+        self._open = False
+        self._thread = 0
+        self._micros = 0
+
+    @property
+    def db(self) -> Tables:
+        """The tables, to read and, unless it is read-only, to write."""
+        self._check_open()
+        return self._store.readable if self._readonly else self._store.writable
+
+    @property
+    def timestamp(self) -> Timestamp:
+        """When it began."""
+        return Timestamp(self._micros)
+
+    @property
+    def sender(self) -> Identity:
+        """The owner of the database, whose work it is."""
+        return self._database.owner
+
+    @property
+    def readonly(self) -> bool:
+        """Whether it only reads."""
+        return self._readonly
+
+    def rollback(self) -> None:
+        """Undo everything and end the transaction; the ``with`` goes on without it."""
+        self._check_open()
+        self._end()
+
+    def __enter__(self) -> Self:
+        if self._thread:
+            raise TransactionError("a transaction is used once: ask db.transaction() for a new one")
+        state = self._state
+        state.check_not_nested()
+        self._micros = self._database._micros()
+        try:
+            self._thread = get_ident()
+            if self._readonly:
+                state.begin_reading()
+            else:
+                state.begin()
+            self._open = True
+            if self._database._closed:
+                self._database._refuse_closed()
+        except BaseException:
+            self._end()
+            raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if not self._open:
+            return
+        self._check_thread()
+        try:
+            try:
+                if kind is None and not self._readonly:
+                    self._store.commit()
+            finally:
+                self._end()
+        finally:
+            if self._open:
+                self._end()
+
+    def _end(self) -> None:
+        if self._readonly:
+            self._state.end_reading(self._thread)
+        else:
+            self._state.end()
+        self._open = False
+
+    def _check_open(self) -> None:
+        if not self._open:
+            raise TransactionError("this transaction is over; begin another with db.transaction()")
+        self._check_thread()
+
+    def _check_thread(self) -> None:
+        if self._thread != get_ident():
+            raise TransactionError(
+                "this transaction belongs to the thread that began it; begin another here"
+            )
+
+    def __repr__(self) -> str:
+        kind = "read-only transaction" if self._readonly else "transaction"
+        state = "open" if self._open else "over" if self._thread else "not begun"
+        return f"<{kind} of {self._database.name!r}, {state}>"

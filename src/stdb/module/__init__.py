@@ -1,0 +1,21 @@
+"""What an author writes: modules, row classes, markers, queries."""
+
+from .functions import Parameter, ReducerDeclaration, signature
+from .markers import column, index, primary_key, unique
+from .module import Module, Program
+from .query import Query
+from .rows import Row
+
+__all__ = [
+    "Module",
+    "Parameter",
+    "Program",
+    "Query",
+    "ReducerDeclaration",
+    "Row",
+    "column",
+    "index",
+    "primary_key",
+    "signature",
+    "unique",
+]

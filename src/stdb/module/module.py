@@ -1,0 +1,262 @@
+"""`Module`: what an author writes. Tables, reducers, lifecycle reducers.
+
+A module collects declarations. `Module.freeze` turns what is there into a `Program`: the raw
+definition, validated like that of any compiled module, with the Python functions beside it.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
+
+import msgspec
+
+from ..errors import DefinitionError
+from ..types.annotations import Scope
+from .functions import ReducerDeclaration, declare_reducer
+from .rows import TableDeclaration, declare_row
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import FrameType
+
+    from ..schema import ModuleDef
+    from ..types.shapes import Record
+
+C = TypeVar("C")
+F = TypeVar("F", bound="Callable[..., Any]")
+_Lifecycle = Literal["init", "client_connected", "client_disconnected"]
+
+
+class Program(msgspec.Struct, frozen=True):
+    """A module as it was at one moment, validated: what a database runs.
+
+    Attributes
+    ----------
+    definition : ModuleDef
+        Its tables and functions.
+    shapes : dict
+        Table name -> shape of its rows.
+    reducers : dict
+        Name -> declaration.
+    program_bytes : bytes
+        The raw definition, as ``st_module`` keeps it.
+    """
+
+    definition: ModuleDef
+    shapes: dict[str, Record]
+    reducers: dict[str, ReducerDeclaration]
+    program_bytes: bytes
+
+
+class Module:
+    """The tables and functions of an application, to be run by a `Database`.
+
+    Parameters
+    ----------
+    name : str
+        The default name of databases that run it.
+
+    Examples
+    --------
+    >>> import stdb
+    >>> chat = stdb.Module("chat")
+    >>> @chat.table(public=True)
+    ... class Message(stdb.Row):
+    ...     id: stdb.u64 = stdb.primary_key(auto_inc=True)
+    ...     text: str
+    >>> @chat.reducer
+    ... def send(ctx: stdb.ReducerContext, text: str) -> None:
+    ...     ctx.db.message.insert(text=text)
+    >>> chat
+    <Module 'chat', 1 table, 1 reducer>
+    """
+
+    def __init__(self, name: str) -> None:
+        if name.__class__ is not str or not name:
+            raise DefinitionError(f"a module's name is a non-empty str, not {name!r}")
+        self.name = name
+        self._tables: dict[str, TableDeclaration] = {}
+        self._reducers: dict[str, ReducerDeclaration] = {}
+
+    def __repr__(self) -> str:
+        tables, reducers = len(self._tables), len(self._reducers)
+        return (
+            f"<Module {self.name!r}, {tables} table{'s' * (tables != 1)}, "
+            f"{reducers} reducer{'s' * (reducers != 1)}>"
+        )
+
+    # -- tables --------------------------------------------------------------------------------
+
+    def table(
+        self, name: str | None = None, *, public: bool = False, event: bool = False
+    ) -> Callable[[type[C]], type[C]]:
+        """Declare a table; the decorated class becomes the class of its rows.
+
+        Parameters
+        ----------
+        name : str, optional
+            The table's name; the class name in snake_case when not given.
+        public : bool
+            Whether every client may read it.
+        event : bool
+            Whether its rows live for one transaction only, to tell subscribers something.
+
+        Raises
+        ------
+        DefinitionError
+            A column that cannot be.
+
+        Examples
+        --------
+        >>> import stdb
+        >>> game = stdb.Module("game")
+        >>> @game.table(public=True)
+        ... class PlayerScore(stdb.Row):
+        ...     player: stdb.u64 = stdb.primary_key()
+        ...     score: stdb.i32 = 0
+        >>> stdb.Database(game).tables.player_score
+        <table 'player_score' (player: u64, score: i32), 0 rows>
+        """
+        if name is not None and not isinstance(name, str):
+            raise DefinitionError(
+                f"write @{self.name}.table() with parentheses above the class; a name is a str, "
+                f"not {name!r}"
+            )
+        scope = Scope(_caller())
+
+        def declare(cls: type[C]) -> type[C]:
+            from ..schema.names import snake_case
+
+            row = declare_row(cls, scope)
+            table_name = name or snake_case(cls.__name__)
+            declaration = TableDeclaration(
+                table_name, row, public, event, f"{cls.__module__}.{cls.__qualname__}"
+            )
+            before = self._tables.get(table_name)
+            if before is not None and before.place != declaration.place:
+                raise DefinitionError(
+                    f"module {self.name!r} has a table {table_name!r} already, of {before.place}; "
+                    f"give that of {declaration.place} another name: @{self.name}.table('…')"
+                )
+            self._tables[table_name] = declaration
+            if table_name not in row.cls.__stdb_tables__:
+                row.cls.__stdb_tables__.append(table_name)
+            return row.cls
+
+        return declare
+
+    # -- reducers ------------------------------------------------------------------------------
+
+    @overload
+    def reducer(self, function: F, /) -> F: ...
+    @overload
+    def reducer(self, /, *, name: str | None = None, public: bool = True) -> Callable[[F], F]: ...
+    def reducer(
+        self, function: Any = None, /, *, name: str | None = None, public: bool = True
+    ) -> Any:
+        """Declare a reducer: a function that changes the tables, all of it or nothing.
+
+        Parameters
+        ----------
+        function : callable
+            ``(ctx: ReducerContext, …annotated parameters) -> None``. Stays callable as it is:
+            a reducer that calls another one passes its context on.
+        name : str, optional
+            The function's own name when not given.
+        public : bool
+            Whether clients may call it; otherwise only the owner.
+
+        Examples
+        --------
+        >>> import stdb
+        >>> bank = stdb.Module("bank")
+        >>> @bank.reducer
+        ... def deposit(ctx: stdb.ReducerContext, amount: stdb.u64) -> None:
+        ...     if amount == 0:
+        ...         raise stdb.ReducerError("nothing to deposit")
+        """
+        scope = Scope(_caller())
+
+        def declare(function: F) -> F:
+            self._add(declare_reducer(function, scope, name=name, public=public))
+            return function
+
+        return declare if function is None else declare(function)
+
+    @overload
+    def init(self, function: F, /) -> F: ...
+    @overload
+    def init(self, /) -> Callable[[F], F]: ...
+    def init(self, function: Any = None, /) -> Any:
+        """Declare the reducer that runs once, when the database is made; the owner is the sender.
+
+        When it fails there is no database.
+        """
+        return self._lifecycle("init", function, Scope(_caller()))
+
+    @overload
+    def client_connected(self, function: F, /) -> F: ...
+    @overload
+    def client_connected(self, /) -> Callable[[F], F]: ...
+    def client_connected(self, function: Any = None, /) -> Any:
+        """Declare the reducer that runs when a client connects; a failure refuses the client."""
+        return self._lifecycle("client_connected", function, Scope(_caller()))
+
+    @overload
+    def client_disconnected(self, function: F, /) -> F: ...
+    @overload
+    def client_disconnected(self, /) -> Callable[[F], F]: ...
+    def client_disconnected(self, function: Any = None, /) -> Any:
+        """Declare the reducer that runs when a client has gone; it cannot keep it."""
+        return self._lifecycle("client_disconnected", function, Scope(_caller()))
+
+    def _lifecycle(self, lifecycle: _Lifecycle, function: Any, scope: Scope) -> Any:
+        def declare(function: F) -> F:
+            self._add(declare_reducer(function, scope, public=False, lifecycle=lifecycle))
+            return function
+
+        return declare if function is None else declare(function)
+
+    def _add(self, declaration: ReducerDeclaration) -> None:
+        before = self._reducers.get(declaration.name)
+        if before is not None and before.place != declaration.place:
+            raise DefinitionError(
+                f"module {self.name!r} has a reducer {declaration.name!r} already, "
+                f"{before.place}; give {declaration.place} another name"
+            )
+        if declaration.lifecycle is not None:
+            for name, other in list(self._reducers.items()):
+                if other.lifecycle == declaration.lifecycle and name != declaration.name:
+                    raise DefinitionError(
+                        f"module {self.name!r} has a {declaration.lifecycle} reducer already: "
+                        f"{other.place}; there is one at most"
+                    )
+        self._reducers[declaration.name] = declaration
+
+    # -- the whole -----------------------------------------------------------------------------
+
+    def definition(self) -> ModuleDef:
+        """Return the validated definition of the module as it is now.
+
+        Raises
+        ------
+        DefinitionError
+            Something is wrong; ``reasons`` lists everything.
+        """
+        return self.freeze().definition
+
+    def freeze(self) -> Program:
+        """Return the module as it is now, validated, for a database to run."""
+        from ..schema import encode_module_def, validate
+        from .raw_definition import raw_definition
+
+        raw = raw_definition(self._tables.values(), self._reducers.values())
+        definition = validate(raw)
+        shapes = {name: table.row.shape for name, table in self._tables.items()}
+        return Program(definition, shapes, dict(self._reducers), encode_module_def(raw))
+
+
+def _caller() -> FrameType:
+    """Return the frame of whoever called the decorator: annotations mean what they mean there."""
+    return sys._getframe(2)

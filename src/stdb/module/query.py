@@ -1,0 +1,305 @@
+"""Typed queries: ``User.where(lambda u: u.online == True)``, printable as SQL.
+
+The lambda runs once, on columns instead of values: comparing columns gives a condition, and ``&``,
+``|`` and ``~`` combine conditions. SpacetimeDB's SQL has no NOT, so ``~`` turns the comparisons
+around.
+
+Source: SpacetimeDB documentation, "SQL reference" and "Query builder".
+"""
+
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING, Any, Final, Generic, NoReturn, TypeVar
+
+from ..errors import TypeMismatch, UsageError, unknown_name
+from ..types.exact import Inexact, exact, mismatch
+from ..types.shapes import Bool, Shape
+from ..types.values import ConnectionId, Identity, Timestamp
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from ..types.shapes import Field, Record
+
+R = TypeVar("R")
+
+_OPPOSITE: Final = {"=": "<>", "<>": "=", "<": ">=", ">=": "<", ">": "<=", "<=": ">"}
+
+
+class Condition:
+    """Something that a row fulfils or not. Combine with ``&``, ``|`` and ``~``."""
+
+    __slots__ = ()
+
+    def sql(self) -> str:
+        """Return the condition as SQL."""
+        raise NotImplementedError
+
+    def opposite(self) -> Condition:
+        """Return the condition that holds exactly where this one does not."""
+        raise NotImplementedError
+
+    def __and__(self, other: object) -> Condition:
+        return _Both("AND", self, as_condition(other))
+
+    __rand__ = __and__
+
+    def __or__(self, other: object) -> Condition:
+        return _Both("OR", self, as_condition(other))
+
+    __ror__ = __or__
+
+    def __invert__(self) -> Condition:
+        return self.opposite()
+
+    def __bool__(self) -> bool:
+        return refuse_truth()
+
+    def __repr__(self) -> str:
+        return self.sql()
+
+
+def refuse_truth() -> bool:
+    """Raise the error for a condition that Python wants to be true or false."""
+    raise UsageError(
+        "a query's condition has no truth of its own: combine conditions with &, | and ~ instead "
+        "of and, or and not, put each comparison in parentheses, and do not chain comparisons"
+    )
+
+
+class _Constant(Condition):
+    __slots__ = ("value",)
+
+    def __init__(self, value: bool) -> None:
+        self.value = value
+
+    def sql(self) -> str:
+        return "(TRUE = TRUE)" if self.value else "(FALSE = TRUE)"
+
+    def opposite(self) -> Condition:
+        return _Constant(not self.value)
+
+
+class _Comparison(Condition):
+    __slots__ = ("left", "operator", "right")
+
+    def __init__(self, left: Column, operator: str, right: object) -> None:
+        self.left = left
+        self.operator = operator
+        self.right = right
+
+    def sql(self) -> str:
+        right = self.right.sql() if isinstance(self.right, Column) else literal(self.right)
+        return f"({self.left.sql()} {self.operator} {right})"
+
+    def opposite(self) -> Condition:
+        return _Comparison(self.left, _OPPOSITE[self.operator], self.right)
+
+
+class _Both(Condition):
+    __slots__ = ("left", "operator", "right")
+
+    def __init__(self, operator: str, left: Condition, right: Condition) -> None:
+        self.operator = operator
+        self.left = left
+        self.right = right
+
+    def sql(self) -> str:
+        return f"({self.left.sql()} {self.operator} {self.right.sql()})"
+
+    def opposite(self) -> Condition:
+        other = "OR" if self.operator == "AND" else "AND"
+        return _Both(other, self.left.opposite(), self.right.opposite())
+
+
+class Column:
+    """A column of the rows that a query is about; compare it with a value or another column."""
+
+    __slots__ = ("_shape", "name", "table")
+
+    def __init__(self, table: str, name: str, shape: Shape) -> None:
+        self.table = table
+        self.name = name
+        self._shape = shape
+
+    def sql(self) -> str:
+        """Return the column as SQL, qualified and quoted."""
+        return f"{quoted(self.table)}.{quoted(self.name)}"
+
+    def _compare(self, operator: str, other: object) -> Condition:
+        if isinstance(other, Column):
+            if other._shape.algebraic() != self._shape.algebraic():
+                raise TypeMismatch(
+                    f"table {self.table!r}: column {self.name!r} is {self._shape}, column "
+                    f"{other.name!r} is {other._shape}; only columns of one type compare",
+                    table=self.table, column=self.name, expected=str(self._shape), got=other,
+                )  # fmt: skip
+            return _Comparison(self, operator, other)
+        try:
+            value = exact(self._shape, other)
+        except Inexact as error:
+            raise mismatch(error, self.table, self.name) from None
+        if not is_comparable(value):
+            raise TypeMismatch(
+                f"table {self.table!r}: column {self.name!r} of type {self._shape} cannot be "
+                f"compared with {value!r} in SQL",
+                table=self.table, column=self.name, expected="a value SQL can write", got=other,
+            )  # fmt: skip
+        return _Comparison(self, operator, value)
+
+    def __eq__(self, other: object) -> Condition:  # type: ignore[override]
+        return self._compare("=", other)
+
+    def __ne__(self, other: object) -> Condition:  # type: ignore[override]
+        return self._compare("<>", other)
+
+    def __lt__(self, other: object) -> Condition:
+        return self._compare("<", other)
+
+    def __le__(self, other: object) -> Condition:
+        return self._compare("<=", other)
+
+    def __gt__(self, other: object) -> Condition:
+        return self._compare(">", other)
+
+    def __ge__(self, other: object) -> Condition:
+        return self._compare(">=", other)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __and__(self, other: object) -> Condition:
+        return as_condition(self) & other
+
+    __rand__ = __and__
+
+    def __or__(self, other: object) -> Condition:
+        return as_condition(self) | other
+
+    __ror__ = __or__
+
+    def __invert__(self) -> Condition:
+        return ~as_condition(self)
+
+    def __bool__(self) -> bool:
+        return refuse_truth()
+
+    def __repr__(self) -> str:
+        return self.sql()
+
+
+def as_condition(value: object) -> Condition:
+    """Return `value` as a condition: one already, a bool, or a column of bools."""
+    if isinstance(value, Condition):
+        return value
+    if isinstance(value, bool):
+        return _Constant(value)
+    if isinstance(value, Column) and isinstance(value._shape, Bool):
+        return _Comparison(value, "=", True)
+    raise UsageError(f"expected a condition such as `row.age > 18`, got {value!r}")
+
+
+def is_comparable(value: object) -> bool:
+    """Whether SQL has a literal that compares with `value`."""
+    if isinstance(value, float):
+        return value == value and abs(value) != float("inf")
+    kinds = bool | int | str | bytes | Identity | ConnectionId | Timestamp | uuid.UUID
+    return isinstance(value, kinds)
+
+
+def literal(value: object) -> str:
+    """Return `value` as an SQL literal."""
+    match value:
+        case bool():
+            return "TRUE" if value else "FALSE"
+        case int() | float():
+            return repr(value)
+        case str():
+            return "'" + value.replace("'", "''") + "'"
+        case bytes():
+            return f"0x{value.hex()}"
+        case Identity() | ConnectionId():
+            return f"0x{value.hex()}"
+        case Timestamp():
+            return f"'{value}'"
+        case uuid.UUID():
+            return f"'{value}'"
+    raise UsageError(f"SQL has no literal for {value!r}")
+
+
+def quoted(name: str) -> str:
+    """Return a name in double quotes, part by part where it has a namespace."""
+    return ".".join(f'"{part}"' for part in name.split("."))
+
+
+class _Columns:
+    """Stands for a row while the lambda of `where` runs."""
+
+    def __init__(self, table: str, columns: dict[str, Column]) -> None:
+        self.__dict__["_table"] = table
+        self.__dict__.update(columns)
+
+    def __getattr__(self, name: str) -> NoReturn:
+        known = [key for key in self.__dict__ if key != "_table"]
+        raise unknown_name("column", name, known, f" in table {self.__dict__['_table']!r}")
+
+
+class Query(Generic[R]):
+    """The rows of a table that fulfil a condition; ``str(query)`` is SQL.
+
+    Made by ``where`` of a row class or of a table handle.
+    """
+
+    __slots__ = ("_condition", "_fields", "table")
+
+    def __init__(self, table: str, fields: dict[str, Field], condition: Condition | None) -> None:
+        self.table = table
+        self._fields = fields
+        self._condition = condition
+
+    @classmethod
+    def of(
+        cls,
+        table: str,
+        shape: Record,
+        names: Sequence[str],
+        predicate: Callable[[R], object],
+    ) -> Query[R]:
+        """Return the query for the rows of `table` that `predicate` picks."""
+        fields = dict(zip(names, shape.fields, strict=True))
+        return cls(table, fields, None).where(predicate)
+
+    def where(self, predicate: Callable[[R], object]) -> Query[R]:
+        """Return the query for those of its rows that `predicate` picks too."""
+        columns: Any = _Columns(
+            self.table,
+            {
+                attribute: Column(self.table, str(field.name), field.shape)
+                for attribute, field in self._fields.items()
+            },
+        )
+        condition = as_condition(predicate(columns))
+        if self._condition is not None:
+            condition = self._condition & condition
+        return Query(self.table, self._fields, condition)
+
+    def sql(self) -> str:
+        """Return the query as SQL."""
+        everything = f"SELECT * FROM {quoted(self.table)}"  # noqa: S608 - a quoted name
+        if self._condition is None:
+            return everything
+        return f"{everything} WHERE {self._condition.sql()}"
+
+    __str__ = sql
+
+    def __repr__(self) -> str:
+        return f"<query {self.sql()}>"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Query) and self.sql() == other.sql()
+
+    def __hash__(self) -> int:
+        return hash(self.sql())
+
+
+__all__ = ["Column", "Condition", "Query", "literal", "quoted"]

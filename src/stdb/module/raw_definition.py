@@ -1,0 +1,192 @@
+"""Python declarations to a raw module definition (format 10), to be validated like any other."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..schema.layout import Variant
+from ..schema.names import index_name
+from ..schema.raw_shared import RawUnique
+from ..schema.raw_v10 import (
+    RawColumnDefaultV10,
+    RawConstraintV10,
+    RawIndexV10,
+    RawLifecycleReducerV10,
+    RawModuleDefV10,
+    RawReducerV10,
+    RawScopedTypeNameV10,
+    RawSequenceV10,
+    RawTableV10,
+    RawTypeV10,
+)  # fmt: skip
+from ..types import algebraic as at
+from ..types.bsatn_encode import make_encoder
+from ..types.shapes import (
+    Option,
+    PlainEnum,
+    Record,
+    Result,
+    Sequence,
+    Shape,
+    Tagged,
+    Unit,
+)  # fmt: skip
+from .markers import MISSING, Marker
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from .functions import ReducerDeclaration
+    from .rows import RowDeclaration, TableDeclaration
+
+_LIFECYCLES = {
+    "init": "Init",
+    "client_connected": "OnConnect",
+    "client_disconnected": "OnDisconnect",
+}
+_ALGORITHMS = {"btree": "BTree", "hash": "Hash", "direct": "Direct"}
+
+
+class TypespaceBuilder:
+    """Collects the types of a module: each class gets a position and is referred to by it."""
+
+    def __init__(self) -> None:
+        self.types: list[at.AlgebraicType] = []
+        self.named: list[tuple[str, int]] = []
+        self._refs: dict[int, int] = {}
+        self._kept: list[Shape] = []
+
+    def use(self, shape: Shape) -> at.AlgebraicType:
+        """Return the type of `shape` as a column or parameter refers to it."""
+        match shape:
+            case Record(name=name) | PlainEnum(name=name) | Tagged(name=name):
+                return at.Ref(self._define(shape, name))
+            case Sequence(element=element):
+                return at.Array(self.use(element))
+            case Option(some=some):
+                return at.option(self.use(some))
+            case Result(ok=ok, err=err):
+                return at.result(self.use(ok), self.use(err))
+        return shape.algebraic()
+
+    def _define(self, shape: Shape, name: str) -> int:
+        if id(shape) in self._refs:
+            return self._refs[id(shape)]
+        # The position is taken first, so that types are in the order in which they are met.
+        ref = self._refs[id(shape)] = len(self.types)
+        self._kept.append(shape)
+        self.types.append(at.UNIT)
+        self.named.append((name, ref))
+        match shape:
+            case Record(fields=fields):
+                self.types[ref] = at.Product(
+                    tuple(at.Element(f.name, self.use(f.shape)) for f in fields)
+                )
+            case PlainEnum():
+                self.types[ref] = shape.algebraic()
+            case Tagged(variants=variants):
+                self.types[ref] = at.Sum(
+                    tuple(
+                        at.Element(n, at.UNIT if isinstance(s, Unit) else self.use(s))
+                        for n, s in variants
+                    )
+                )
+        return ref
+
+
+def raw_definition(
+    tables: Iterable[TableDeclaration], reducers: Iterable[ReducerDeclaration]
+) -> RawModuleDefV10:
+    """Return the raw definition of a Python module. Its names stand as they are written."""
+    builder = TypespaceBuilder()
+    raw_tables = tuple(_raw_table(table, builder) for table in tables)
+    declared = list(reducers)
+    raw_reducers = tuple(
+        RawReducerV10(
+            source_name=reducer.name,
+            params=at.Product(
+                tuple(at.Element(p.name, builder.use(p.shape)) for p in reducer.parameters)
+            ),
+            visibility="ClientCallable" if reducer.public else "Private",
+        )
+        for reducer in declared
+    )
+    lifecycle = tuple(
+        RawLifecycleReducerV10(_LIFECYCLES[reducer.lifecycle], reducer.name)  # type: ignore[arg-type]
+        for reducer in declared
+        if reducer.lifecycle is not None
+    )
+    return RawModuleDefV10.of(
+        Typespace=at.Typespace(tuple(builder.types)),
+        Types=tuple(
+            RawTypeV10(RawScopedTypeNameV10((), name), ref, custom_ordering=True)
+            for name, ref in builder.named
+        ),
+        Tables=raw_tables,
+        Reducers=raw_reducers,
+        LifeCycleReducers=lifecycle,
+        CaseConversionPolicy="None",
+    )
+
+
+class _Keys:
+    """The indexes, constraints and sequences that the markers of one table ask for."""
+
+    def __init__(self, table: str, row: RowDeclaration) -> None:
+        self.table = table
+        self.names = [column.name for column in row.columns]
+        self.primary_key: list[int] = []
+        self.indexes: dict[tuple[str, tuple[int, ...]], str] = {}
+        self.unique: list[tuple[int, ...]] = []
+        self.sequences: list[int] = []
+        for position, column in enumerate(row.columns):
+            for marker in column.markers:
+                self._take(marker, (position,), column.name)
+        for name, marker in row.indexes:
+            self._take(marker, tuple(self.names.index(text) for text in marker.texts), name)
+
+    def _take(self, marker: Marker, columns: tuple[int, ...], accessor: str) -> None:
+        if marker.auto_inc:
+            self.sequences.extend(columns)
+        if marker.kind == "column":
+            return
+        algorithm: str = marker.algorithm
+        if marker.kind == "index" and len(columns) == 1 and marker.texts and accessor in self.names:
+            algorithm = marker.texts[0]
+        self.indexes.setdefault((_ALGORITHMS[algorithm], columns), accessor)
+        if marker.kind in ("primary_key", "unique") and columns not in self.unique:
+            self.unique.append(columns)
+        if marker.kind == "primary_key":
+            self.primary_key.extend(columns)
+
+
+def _raw_table(table: TableDeclaration, builder: TypespaceBuilder) -> RawTableV10:
+    ref = builder.use(table.row.shape)
+    assert isinstance(ref, at.Ref)
+    keys = _Keys(table.name, table.row)
+    return RawTableV10(
+        source_name=table.name,
+        product_type_ref=ref.index,
+        primary_key=tuple(keys.primary_key),
+        indexes=tuple(
+            RawIndexV10(
+                index_name(table.name, [keys.names[p] for p in columns], algorithm.lower()),
+                accessor,
+                Variant(algorithm, columns[0] if algorithm == "Direct" else columns),
+            )
+            for (algorithm, columns), accessor in keys.indexes.items()
+        ),
+        constraints=tuple(
+            RawConstraintV10(None, Variant("Unique", RawUnique(tuple(sorted(columns)))))
+            for columns in keys.unique
+        ),
+        sequences=tuple(RawSequenceV10(None, column) for column in keys.sequences),
+        table_type="User",
+        table_access="Public" if table.public else "Private",
+        default_values=tuple(
+            RawColumnDefaultV10(position, make_encoder(column.shape)(column.default))
+            for position, column in enumerate(table.row.columns)
+            if column.default is not MISSING and not column.auto_inc
+        ),
+        is_event=table.event,
+    )

@@ -1,0 +1,73 @@
+"""What a module consists of: definitions, raw and validated, and the rules between the two.
+
+``decode_module_def(bytes)`` reads what a module hands over, ``validate(raw)`` checks it and makes
+the `ModuleDef` that every other layer uses. `system_tables` has the tables that every database
+has of its own.
+"""
+
+from . import names, system_tables
+from .definition import (
+    Algorithm,
+    ColumnDef,
+    ConstraintDef,
+    FunctionDef,
+    HttpHandlerDef,
+    HttpRouteDef,
+    IndexDef,
+    Lifecycle,
+    ModuleDef,
+    ProcedureDef,
+    ReducerDef,
+    ScheduleDef,
+    SequenceDef,
+    TableDef,
+    TypeDef,
+    ViewDef,
+)
+from .layout import Variant
+from .raw import (
+    RawModuleDef,
+    decode_module_def,
+    encode_module_def,
+    module_def_from_json,
+    module_def_to_json,
+)
+from .raw_v8 import RawModuleDefV8
+from .raw_v9 import RawModuleDefV9
+from .raw_v10 import RawModuleDefV10
+from .reasons import Reason
+from .system_tables import SystemTable
+from .validate import validate
+
+__all__ = [
+    "Algorithm",
+    "ColumnDef",
+    "ConstraintDef",
+    "FunctionDef",
+    "HttpHandlerDef",
+    "HttpRouteDef",
+    "IndexDef",
+    "Lifecycle",
+    "ModuleDef",
+    "ProcedureDef",
+    "RawModuleDef",
+    "RawModuleDefV8",
+    "RawModuleDefV9",
+    "RawModuleDefV10",
+    "Reason",
+    "ReducerDef",
+    "ScheduleDef",
+    "SequenceDef",
+    "SystemTable",
+    "TableDef",
+    "TypeDef",
+    "Variant",
+    "ViewDef",
+    "decode_module_def",
+    "encode_module_def",
+    "module_def_from_json",
+    "module_def_to_json",
+    "names",
+    "system_tables",
+    "validate",
+]

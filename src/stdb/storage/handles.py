@@ -1,0 +1,382 @@
+"""Handles: what a reducer sees of the tables, as ``ctx.db.message``.
+
+A store makes the handles of each table once per kind: read-write and read-only. Their functions
+are the table's own generated ones, set on the instance; the methods of the classes here describe
+them to readers and type checkers, and do the work that needs no speed.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, overload
+
+from ..errors import PermissionDenied, TransactionError, UsageError, unknown_name
+from ..module.query import Query
+from .index import Bag
+from .ranges import ABSENT, range_keys
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from .index import Index
+    from .table import Table
+
+R = TypeVar("R")
+
+#: A bag of up to so many rows is copied at once; a larger one is scanned where it lies.
+_COPY_MAX: Final = 64
+
+
+class IndexHandle(Generic[R]):
+    """An index of a table: ``ctx.db.message.sender``, or one over several columns by its name.
+
+    A unique one also finds, updates and deletes the one row that a value has.
+    """
+
+    def __init__(self, table: Table, position: int, *, writable: bool) -> None:
+        self._table = table
+        self._index: Index = table.indexes[position]
+        self._position = position
+        self._key_from: Callable[..., Any] = table.functions[f"key_from_{position}"]
+        self._writable = writable
+
+    def filter(
+        self,
+        *values: Any,
+        ge: Any = ABSENT,
+        gt: Any = ABSENT,
+        le: Any = ABSENT,
+        lt: Any = ABSENT,
+    ) -> Iterator[R]:
+        """Return the rows whose leading columns equal `values` and whose next lies in a range.
+
+        Parameters
+        ----------
+        *values
+            A value for each leading column that is to be equal; at most one per column.
+        ge, gt, le, lt
+            Bounds of the column after them (B-tree and direct indexes only).
+
+        Returns
+        -------
+        iterator of rows
+            As they are now, whatever changes while they are read. The order is not promised.
+
+        Raises
+        ------
+        TypeMismatch
+            A value of the wrong type.
+        UsageError
+            Too many values, or a range or prefix of a hash index.
+        """
+        index = self._index
+        bounded = not (ge is ABSENT and gt is ABSENT and le is ABSENT and lt is ABSENT)
+        if bounded or len(values) != len(index.definition.columns):
+            keys = range_keys(self._table, self._position, values, ge, gt, le, lt)
+            held = map(index.map.__getitem__, keys)
+            if index.unique:
+                return self._table.scans.begin(held)
+            return self._table.scans.begin(row for each in held for row in index.rows_of(each))
+        entry = index.map.get(self._key_from(*values))
+        if entry is None:
+            return iter(())
+        if entry.__class__ is not Bag:
+            return iter((entry,))
+        if len(entry) <= _COPY_MAX:
+            return iter(tuple(entry.values()))
+        return self._table.scans.begin(iter(entry.values()))
+
+    def find(self, *values: Any) -> R | None:
+        """Return the row that has this value in the unique column (or columns), or None."""
+        self._need_unique("find")
+        row: R | None = self._table.functions[f"find_{self._position}"](*values)
+        return row
+
+    def delete(
+        self,
+        *values: Any,
+        ge: Any = ABSENT,
+        gt: Any = ABSENT,
+        le: Any = ABSENT,
+        lt: Any = ABSENT,
+    ) -> int:
+        """Delete the rows that `filter` gives for the same arguments, and return how many.
+
+        For a unique index and a value, that is True or False.
+        """
+        self._need_writable()
+        remove, main_key_of = self._table.remove, self._table.main_key_of
+        doomed = list(self.filter(*values, ge=ge, gt=gt, le=le, lt=lt))
+        for row in doomed:
+            remove(main_key_of(row), row)
+        bounded = not (ge is ABSENT and gt is ABSENT and le is ABSENT and lt is ABSENT)
+        if (
+            self._index.unique
+            and not bounded
+            and len(values) == len(self._index.definition.columns)
+        ):
+            return bool(doomed)
+        return len(doomed)
+
+    def update(self, row: R) -> R:
+        """Replace the row that has `row`'s value in this unique column, and return the new one.
+
+        Raises
+        ------
+        RowNotFound
+            There is no such row.
+        UniqueConstraintViolation
+            Another row has one of its other unique values.
+        """
+        self._need_unique("update")
+        self._need_writable()
+        updated: R = self._table.functions[f"update_{self._position}"](row)
+        return updated
+
+    def insert_or_update(self, row: R) -> R:
+        """Replace the row that has `row`'s value in this unique column, or insert `row`."""
+        self._need_unique("insert_or_update")
+        self._need_writable()
+        table = self._table
+        given: Any = row
+        if given.__class__ is not table.shape.cls:
+            given = table.take(given, {})
+        try:
+            key = self._index.key_of(given)
+            present = key in self._index.map
+        except (TypeError, AttributeError):
+            given = table.mend(given)
+            present = self._index.key_of(given) in self._index.map
+        stored: R = self.update(given) if present else table.insert(given)
+        return stored
+
+    def __repr__(self) -> str:
+        definition = self._index.definition
+        columns = ", ".join(self._table.shape.fields[p].attribute for p in definition.columns)
+        kind = "unique index" if self._index.unique else "index"
+        return f"<{kind} {definition.algorithm} ({columns}) of table {self._table.name!r}>"
+
+    def _need_unique(self, method: str) -> None:
+        if not self._index.unique:
+            raise UsageError(f"{self!r} is not unique, so it has no {method}(); use filter()")
+
+    def _need_writable(self) -> None:
+        if not self._writable:
+            refuse_read_only(self._table)
+        self._table.state.check_writer()
+
+
+class TableHandle(Generic[R]):
+    """A table as a reducer or transaction uses it: ``ctx.db.message``, ``ctx.db[Message]``.
+
+    Its indexes are attributes, called like their column or as the module named them; one whose
+    name a method already has is ``handle["count"]``.
+    """
+
+    def __init__(self, table: Table, *, writable: bool) -> None:
+        self._table = table
+        self._writable = writable
+        self._handles: dict[str, IndexHandle[R]] = {}
+        for position, index in enumerate(table.indexes):
+            self._handles[_index_name(table, index)] = self._index_handle(position)
+        for name, handle in self._handles.items():
+            if name not in _METHODS:
+                self.__dict__[name] = handle
+        if writable:
+            self.__dict__.update(
+                insert=table.insert, insert_many=table.insert_many, delete=table.delete
+            )
+
+    def _index_handle(self, position: int) -> IndexHandle[R]:
+        table = self._table
+        handle: IndexHandle[R] = IndexHandle(table, position, writable=self._writable)
+        if table.indexes[position].unique:
+            handle.__dict__["find"] = table.functions[f"find_{position}"]
+            if self._writable:
+                handle.__dict__["update"] = table.functions[f"update_{position}"]
+        return handle
+
+    @overload
+    def insert(self, row: R, /) -> R: ...
+    @overload
+    def insert(self, row: None = None, /, **columns: Any) -> R: ...
+    def insert(self, row: Any = None, /, **columns: Any) -> R:
+        """Insert a row, given whole or by its columns, and return it as it is stored.
+
+        Auto-increment columns that are 0 get their value. A row that equals one of the table is
+        no error: nothing changes.
+
+        Raises
+        ------
+        UniqueConstraintViolation
+            Another row has one of its unique values.
+        TypeMismatch
+            A value does not fit its column.
+        """
+        self._need_writable()
+        stored: R = self._table.insert(row, **columns)
+        return stored
+
+    def insert_many(self, rows: Iterable[R]) -> int:
+        """Insert all of `rows`, or none when one is refused; return how many are new."""
+        self._need_writable()
+        return self._table.insert_many(rows)
+
+    def delete(self, row: R) -> bool:
+        """Delete the row that equals `row`; return whether there was one."""
+        self._need_writable()
+        return self._table.delete(row)
+
+    def clear(self) -> int:
+        """Delete every row, and return how many there were."""
+        self._need_writable()
+        return self._table.clear()
+
+    def iter(self) -> Iterator[R]:
+        """Return all rows as they are now, whatever changes while they are read."""
+        return self._table.scan()
+
+    def __iter__(self) -> Iterator[R]:
+        return self._table.scan()
+
+    def count(self) -> int:
+        """Return the number of rows."""
+        return len(self._table.rows)
+
+    def __len__(self) -> int:
+        return len(self._table.rows)
+
+    def __bool__(self) -> bool:
+        """Return True: an empty table is a table (ask ``len``)."""
+        return True
+
+    def where(self, predicate: Callable[[R], object]) -> Query[R]:
+        """Return a query for the rows that `predicate` picks, as ``lambda r: r.online == True``."""
+        names = [field.attribute for field in self._table.shape.fields]
+        return Query.of(self._table.name, self._table.shape, names, predicate)
+
+    def __getitem__(self, name: str) -> IndexHandle[R]:
+        try:
+            return self._handles[name]
+        except KeyError:
+            raise self._unknown(name) from None
+
+    def __getattr__(self, name: str) -> IndexHandle[R]:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        raise self._unknown(name)
+
+    def _unknown(self, name: str) -> AttributeError:
+        table = self.__dict__["_table"]
+        columns = [field.attribute for field in table.shape.fields]
+        if name in columns:
+            return unknown_name(
+                "index", name, self._handles, f" on table {table.name!r}: column {name!r} has none "
+                "(mark it with index(), unique() or primary_key())"
+            )  # fmt: skip
+        known = sorted({*self._handles, *_METHODS})
+        return unknown_name("index or method", name, known, f" on table {table.name!r}")
+
+    def __dir__(self) -> list[str]:
+        return sorted({*_METHODS, *self._handles})
+
+    def __repr__(self) -> str:
+        columns = ", ".join(f"{f.attribute}: {f.shape}" for f in self._table.shape.fields)
+        return f"<table {self._table.name!r} ({columns}), {len(self._table.rows)} rows>"
+
+    def _need_writable(self) -> None:
+        if not self._writable:
+            refuse_read_only(self._table)
+        self._table.state.check_writer()
+
+
+_METHODS: Final = frozenset(name for name in vars(TableHandle) if not name.startswith("_"))
+
+
+def refuse_read_only(table: Table) -> None:
+    """Raise the error for a write through a read-only handle."""
+    if table.definition.is_system:
+        raise PermissionDenied(
+            f"table {table.name!r} is a system table: the database itself writes it"
+        )
+    raise TransactionError(
+        f"table {table.name!r}: this transaction is read-only; open one with db.transaction()"
+    )
+
+
+def _index_name(table: Table, index: Index) -> str:
+    definition = index.definition
+    if definition.accessor_name:
+        return definition.accessor_name
+    if len(definition.columns) == 1:
+        return table.shape.fields[definition.columns[0]].attribute
+    return definition.name
+
+
+class Tables:
+    """The tables of a database: by attribute, by name, or (typed) by the class of their rows."""
+
+    def __init__(
+        self, handles: dict[str, TableHandle[Any]], by_class: dict[type, list[str]]
+    ) -> None:
+        self.__dict__["_handles"] = handles
+        self.__dict__["_by_class"] = by_class
+
+    if TYPE_CHECKING:
+        _handles: dict[str, TableHandle[Any]]
+        _by_class: dict[type, list[str]]
+
+    def adopt(self, name: str, handle: TableHandle[Any]) -> None:
+        """Make a new table's handle an attribute."""
+        self.__dict__.setdefault(name, handle)
+
+    @overload
+    def __getitem__(self, key: str) -> TableHandle[Any]: ...
+    @overload
+    def __getitem__(self, key: type[R]) -> TableHandle[R]: ...
+    def __getitem__(self, key: Any) -> TableHandle[Any]:
+        if isinstance(key, str):
+            if key in self._handles:
+                return self._handles[key]
+            raise unknown_name("table", key, self._user_tables())
+        names = self._by_class.get(key, [])
+        if len(names) == 1:
+            return self._handles[names[0]]
+        if names:
+            raise UsageError(f"several tables have rows of {key.__name__}: {', '.join(names)}")
+        known = {cls.__name__ for cls in self._by_class}
+        shown = getattr(key, "__name__", repr(key))
+        if shown in known:
+            raise UsageError(
+                f"this {shown} is not the class that the database knows: it was declared again "
+                "since; publish the new module, or use the class it was published with"
+            )
+        raise unknown_name("table with rows of", shown, known)
+
+    def __getattr__(self, name: str) -> TableHandle[Any]:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        raise unknown_name("table", name, self._user_tables())
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(f"tables are not assigned to: {name}")
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._user_tables())
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._handles or name in self._by_class
+
+    def __len__(self) -> int:
+        return len(self._user_tables())
+
+    def _user_tables(self) -> list[str]:
+        return [name for name in self._handles if not name.startswith("st_")]
+
+    def __dir__(self) -> list[str]:
+        return sorted(self._handles)
+
+    def __repr__(self) -> str:
+        return f"<tables {', '.join(self._user_tables())}>"
+
+
+__all__ = ["IndexHandle", "TableHandle", "Tables", "refuse_read_only"]

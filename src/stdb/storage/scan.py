@@ -1,0 +1,51 @@
+"""Scans: iterators over rows as they were when the scan began.
+
+A scan reads straight from a table's dict. Before the first change after it began, the table lets
+every open scan take what is left of its rows; a scan that was finished or dropped costs nothing.
+"""
+
+from __future__ import annotations
+
+import itertools
+import weakref
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+class Scan(itertools.chain[Any]):
+    """An iterator over rows; all of its work is done in C."""
+
+    __slots__ = ("__weakref__",)
+
+
+class _Open(weakref.ref[Scan]):
+    """An open scan: where it reads from, and where it finds the rest once that has changed."""
+
+    __slots__ = ("rest", "source")
+    source: Iterator[Any]
+    rest: list[Any]
+
+
+class OpenScans(set[Any]):
+    """The open scans of one table."""
+
+    __slots__ = ()
+
+    def begin(self, source: Iterator[Any]) -> Iterator[Any]:
+        """Return a scan over `source`, an iterator that a change of the table would upset."""
+        rest: list[Any] = []
+        scan = Scan(source, rest)
+        opened = _Open(scan, self.discard)
+        opened.source = source
+        opened.rest = rest
+        self.add(opened)
+        return scan
+
+    def detach(self) -> None:
+        """Let every open scan take the rest of its rows: the table is about to change."""
+        for opened in list(self):
+            if opened() is not None:
+                opened.rest.extend(opened.source)
+            self.discard(opened)

@@ -1,0 +1,171 @@
+"""Who may read and write a store now: one writer, or any number of readers.
+
+One lock serves both. The writer holds it for its transaction; readers only count themselves in
+and out under it, and a writer waits until the count is 0. Nothing nests: a thread that already
+has a transaction gets an error instead of waiting for itself.
+
+A transaction ends in `State.end`, which can be interrupted anywhere and simply be called again:
+whoever opens one calls it from two nested ``finally`` blocks.
+"""
+
+from __future__ import annotations
+
+from threading import Condition, RLock, get_ident
+from typing import TYPE_CHECKING
+
+from ..errors import TransactionError
+
+if TYPE_CHECKING:
+    from .sequence import Sequence
+    from .table import Table
+
+
+class State:
+    """The present transaction of one store.
+
+    Attributes
+    ----------
+    thread : int or None
+        The thread whose read-write transaction is open.
+    touched : list of Table
+        The tables it changed, each once (or more often, harmlessly, after an interrupt).
+    torn : Table or None
+        The table that is being changed at this moment: its indexes may not agree.
+    allocated : list of Sequence
+        The sequences whose stored end it moved.
+    committed : bool
+        Whether it has passed the point from which it is finished, not undone.
+    readers : set of int
+        The threads with read-only transactions.
+    offset : int
+        The number of the last transaction that listeners of the store were told of.
+    """
+
+    __slots__ = (
+        "_idle", "_next_offset", "_waiting", "allocated", "committed", "lock", "offset", "readers",
+        "thread", "torn", "touched",
+    )  # fmt: skip
+
+    def __init__(self) -> None:
+        self.lock = RLock()
+        self._idle = Condition(self.lock)
+        self._waiting = 0
+        self.thread: int | None = None
+        self.touched: list[Table] = []
+        self.torn: Table | None = None
+        self.allocated: list[Sequence] = []
+        self.committed = False
+        self.readers: set[int] = set()
+        self.offset = 0
+        self._next_offset = 0
+
+    # -- writing ------------------------------------------------------------------------------
+
+    def begin(self) -> None:
+        """Open a read-write transaction of this thread; others wait here for their turn.
+
+        Ask `check_not_nested` first: this does not, so that `end` may follow whatever it does.
+        """
+        self.lock.acquire()
+        if self.readers:
+            self._wait_for_readers()
+        self.committed = False
+        self.thread = get_ident()
+
+    def _wait_for_readers(self) -> None:
+        self._waiting += 1
+        try:
+            while self.readers:
+                self._idle.wait()
+        finally:
+            self._waiting -= 1
+            if not self._waiting:
+                self._idle.notify_all()
+
+    def check_not_nested(self) -> None:
+        """Raise `TransactionError` when this thread already has a transaction."""
+        me = get_ident()
+        if self.thread != me and me not in self.readers:
+            return
+        raise TransactionError(
+            "this thread is already in a transaction of this database, and transactions do not "
+            "nest: use the open one (ctx.db in a reducer, tx.db in `with db.transaction()`), call "
+            "the other reducer as a plain function with the same ctx, or wait until it is over "
+            "(another task of the same event loop counts as the same thread)"
+        )
+
+    def check_writer(self) -> None:
+        """Raise `TransactionError` unless this thread has the open read-write transaction."""
+        if self.thread != get_ident():
+            self.refuse_write("")
+
+    def refuse_write(self, table: str) -> None:
+        """Raise the error for a write outside a transaction, or into that of another thread."""
+        where = f"table {table!r}: " if table else ""
+        if self.thread is None:
+            raise TransactionError(
+                f"{where}a write needs an open transaction, and this one is over; handles are good "
+                "inside the call or the `with db.transaction()` that gave them"
+            )
+        raise TransactionError(
+            f"{where}the open transaction belongs to another thread; a transaction is used by the "
+            "thread that began it"
+        )
+
+    def refuse_torn(self) -> None:
+        """Raise the error for a write after one that was interrupted half way."""
+        raise TransactionError(
+            "an earlier change of this transaction was interrupted half way and the interrupt was "
+            "caught; the transaction can only be rolled back: let the exception leave the reducer"
+        )
+
+    def commit(self, *, changed: bool) -> None:
+        """Pass the point from which the transaction is finished, not undone."""
+        self._next_offset = self.offset + changed
+        self.committed = True
+
+    def end(self) -> None:
+        """Finish the transaction of this thread, if it has one: undo it unless it is committed."""
+        if self.thread == get_ident():
+            if self.committed:
+                self.offset = self._next_offset
+                for table in self.touched:
+                    if table.is_event:
+                        table.forget_events()
+                    table.before.clear()
+            else:
+                for table in self.touched:
+                    table.undo()
+                for sequence in self.allocated:
+                    sequence.rolled_back()
+                self.torn = None
+            self.allocated.clear()
+            self.touched.clear()
+            self.thread = None
+        if self.lock._is_owned():  # type: ignore[attr-defined]
+            self.lock.release()
+
+    # -- reading ------------------------------------------------------------------------------
+
+    def begin_reading(self) -> int:
+        """Open a read-only transaction of this thread, beside those of others; return the thread.
+
+        Raises
+        ------
+        TransactionError
+            This thread already has a transaction.
+        """
+        self.check_not_nested()
+        me = get_ident()
+        with self.lock:
+            while self._waiting:
+                self._idle.wait()
+            self.readers.add(me)
+        return me
+
+    def end_reading(self, thread: int) -> None:
+        """Close the read-only transaction that `thread` began."""
+        with self.lock:
+            self.readers.discard(thread)
+            if not self.readers:
+                self._idle.notify_all()

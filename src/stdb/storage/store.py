@@ -1,0 +1,320 @@
+"""A store: all tables of a database, the system tables among them, and its transactions.
+
+The system tables (``st_table``, ``st_column``, …) are ordinary tables that describe every table,
+themselves included. They are filled before the first transaction and are not part of any; rows
+for the tables of a module are inserted in the transaction that creates them.
+
+Source: SpacetimeDB documentation, "System tables", version 2.8.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING, Any, cast
+
+from ..errors import InternalError, unknown_name
+from ..schema import system_tables as st
+from ..types.generated import shape_of_type
+from ..types.metatype import encode_type
+from .changes import Changes
+from .descriptions import index_algorithm, unique_constraint
+from .handles import TableHandle, Tables
+from .sequence import Sequence
+from .state import State
+from .table import Table
+from .table_code import TableCode
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from ..schema import TableDef
+    from ..types.shapes import Record
+
+
+class Store:
+    """The tables of one database.
+
+    Attributes
+    ----------
+    state : State
+        Who reads and writes now.
+    by_name : dict of str to Table
+        All tables.
+    writable, readable : Tables
+        The handles that reducers and read-only transactions get; the same object stays valid when
+        tables are added.
+    listeners : list of callable
+        Called with the `Changes` of each transaction that changed anything, in commit order,
+        before the next transaction can begin.
+    """
+
+    def __init__(self) -> None:
+        self.state = State()
+        self.by_name: dict[str, Table] = {}
+        self.listeners: list[Callable[[Changes], None]] = []
+        self._write_handles: dict[str, TableHandle[Any]] = {}
+        self._read_handles: dict[str, TableHandle[Any]] = {}
+        self._by_class: dict[type, list[str]] = {}
+        self.writable = Tables(self._write_handles, self._by_class)
+        self.readable = Tables(self._read_handles, self._by_class)
+        for system in st.SYSTEM_TABLES:
+            self._add_system_table(system)
+        self._describe_system_tables()
+
+    # -- tables -------------------------------------------------------------------------------
+
+    def __iter__(self) -> Iterator[Table]:
+        return iter(self.by_name.values())
+
+    def __getitem__(self, name: str) -> Table:
+        try:
+            return self.by_name[name]
+        except KeyError:
+            raise unknown_name("table", name, self.user_table_names()) from None
+
+    def user_table_names(self) -> list[str]:
+        """Return the names of the tables that are not system tables."""
+        return [name for name, table in self.by_name.items() if not table.definition.is_system]
+
+    def _add_system_table(self, system: st.SystemTable) -> None:
+        code = _system_code(system.definition)
+        sequences = [
+            Sequence(
+                definition,
+                system.definition.columns[definition.column].type,
+                sequence_id,
+                self._save_sequence,
+            )
+            for definition, sequence_id in zip(
+                system.definition.sequences, system.sequence_ids, strict=True
+            )
+        ]
+        table = Table(system.definition, code, self.state, system.table_id, sequences)
+        for sequence in sequences:
+            sequence.restore(st.FIRST_USER_ID)
+        self._register(table)
+
+    def _describe_system_tables(self) -> None:
+        """Fill the system tables with what they say of themselves; no transaction, no log."""
+        state = self.state
+        state.begin()
+        try:
+            for system in st.SYSTEM_TABLES:
+                self._describe_table(system.definition, system.table_id)
+                self._describe_columns(system.definition, system.table_id)
+                ids = (*system.index_ids, *system.constraint_ids)
+                self._describe_keys(system.definition, system.table_id, iter(ids).__next__)
+                for position, sequence in enumerate(self[system.definition.name].sequences):
+                    self._describe_sequence(system.definition, position, system.table_id, sequence)
+            state.commit(changed=False)
+        finally:
+            state.end()
+
+    def _register(self, table: Table) -> None:
+        name = table.name
+        self.by_name[name] = table
+        writable = not table.definition.is_system
+        self._write_handles[name] = TableHandle(table, writable=writable)
+        self._read_handles[name] = TableHandle(table, writable=False)
+        if writable:
+            self._by_class.setdefault(table.shape.cls, []).append(name)
+        for tables, handles in (
+            (self.writable, self._write_handles),
+            (self.readable, self._read_handles),
+        ):
+            tables.adopt(name, handles[name])
+
+    def create_tables(self, tables: Iterable[tuple[TableDef, Record]]) -> None:
+        """Create tables and describe them in the system tables, in the open transaction.
+
+        Parameters
+        ----------
+        tables : iterable of (definition, shape)
+            In any order; ids follow the order of their names.
+        """
+        for definition, shape in sorted(tables, key=lambda pair: pair[0].name):
+            self._create_table(definition, shape)
+
+    def _create_table(self, definition: TableDef, shape: Record) -> None:
+        table_id = self._describe_table(definition, 0)
+        self._describe_columns(definition, table_id)
+        self._describe_accessors(definition)
+        self._describe_keys(definition, table_id)
+        sequences = []
+        for position, declared in enumerate(definition.sequences):
+            column_type = definition.columns[declared.column].type
+            sequence = Sequence(declared, column_type, 0, self._save_sequence)
+            self._describe_sequence(definition, position, table_id, sequence)
+            sequences.append(sequence)
+        if definition.is_event:
+            self._insert("st_event_table", table_id=table_id)
+        code = TableCode(definition, shape)
+        self._register(Table(definition, code, self.state, table_id, sequences))
+
+    def _describe_table(self, definition: TableDef, table_id: int) -> int:
+        """Insert the table's row of ``st_table`` and return its id: a new one for 0."""
+        key = definition.primary_key
+        described = self._insert(
+            "st_table",
+            table_id=table_id,
+            table_name=definition.name,
+            table_type="system" if definition.is_system else "user",
+            table_access="public" if definition.is_public else "private",
+            table_primary_key=None if key is None else (key,),
+        )
+        new_id: int = described.table_id
+        return new_id
+
+    def _describe_columns(self, definition: TableDef, table_id: int) -> None:
+        for column in definition.columns:
+            self._insert(
+                "st_column",
+                table_id=table_id,
+                col_pos=column.position,
+                col_name=column.name,
+                col_type=encode_type(column.type),
+            )
+
+    def _describe_accessors(self, definition: TableDef) -> None:
+        """Insert the names that the module's source gives to the table and its parts."""
+        name = definition.name
+        self._insert("st_table_accessor", table_name=name, accessor_name=definition.accessor_name)
+        for column in definition.columns:
+            self._insert(
+                "st_column_accessor",
+                table_name=name,
+                col_name=column.name,
+                accessor_name=column.accessor_name,
+            )
+        for index in definition.indexes:
+            if index.source_name is not None:
+                self._insert(
+                    "st_index_accessor", index_name=index.name, accessor_name=index.source_name
+                )
+
+    def _describe_keys(
+        self,
+        definition: TableDef,
+        table_id: int,
+        next_id: Callable[[], int] = lambda: 0,
+    ) -> None:
+        """Insert the rows of indexes and constraints; an id of 0 asks for a new one."""
+        for index in definition.indexes:
+            self._insert(
+                "st_index",
+                index_id=next_id(),
+                table_id=table_id,
+                index_name=index.name,
+                index_algorithm=index_algorithm(self["st_index"].shape, index),
+            )
+        for constraint in definition.constraints:
+            self._insert(
+                "st_constraint",
+                constraint_id=next_id(),
+                constraint_name=constraint.name,
+                table_id=table_id,
+                constraint_data=unique_constraint(self["st_constraint"].shape, constraint.columns),
+            )
+
+    def _describe_sequence(
+        self, definition: TableDef, position: int, table_id: int, sequence: Sequence
+    ) -> None:
+        """Insert the row of a sequence, and give it its id if it has none yet."""
+        described = self._insert(
+            "st_sequence",
+            sequence_id=sequence.sequence_id,
+            sequence_name=sequence.name,
+            table_id=table_id,
+            col_pos=definition.sequences[position].column,
+            increment=sequence.increment,
+            start=sequence.start,
+            min_value=sequence.min_value,
+            max_value=sequence.max_value,
+            allocated=sequence.allocated,
+        )
+        sequence.sequence_id = described.sequence_id
+
+    def _insert(self, table: str, **columns: Any) -> Any:
+        return self[table].insert(**columns)
+
+    def _save_sequence(self, sequence: Sequence) -> None:
+        table = self["st_sequence"]
+        described = table.functions["find_0"](sequence.sequence_id)
+        if described is None:
+            raise InternalError(f"sequence {sequence.name!r} is not in st_sequence")
+        self.state.allocated.append(sequence)
+        table.functions["update_0"](described.replace(allocated=sequence.allocated))
+
+    # -- transactions -------------------------------------------------------------------------
+
+    def commit(self) -> None:
+        """Pass the point from which the open transaction is finished, not undone.
+
+        ``State.end`` finishes it. Nothing has happened when this raises.
+
+        Raises
+        ------
+        TransactionError
+            A change was interrupted half way, and the interrupt was caught.
+        """
+        state = self.state
+        if state.torn is not None:
+            state.refuse_torn()
+        if not self.listeners:
+            state.committed = True
+            return
+        changes = self.net_changes()
+        state.commit(changed=bool(changes))
+        if changes:
+            for listener in self.listeners:
+                listener(changes)
+
+    def net_changes(self) -> Changes:
+        """Return the net changes of the open transaction so far."""
+        tables = {table.name: table.net_changes() for table in self.state.touched}
+        net = tuple(changes for changes in tables.values() if changes is not None)
+        return Changes(self.state.offset + bool(net), net)
+
+    # -- the whole ------------------------------------------------------------------------------
+
+    def copy(self) -> Store:
+        """Return an independent store with the same rows; the caller keeps writers out."""
+        other = Store()
+        for table in self:
+            if table.name not in other.by_name:
+                sequences = [
+                    Sequence(
+                        definition,
+                        table.definition.columns[definition.column].type,
+                        sequence.sequence_id,
+                        other._save_sequence,
+                    )
+                    for definition, sequence in zip(
+                        table.definition.sequences, table.sequences, strict=True
+                    )
+                ]
+                copied = Table(table.definition, table.code, other.state, table.table_id, sequences)
+                other._register(copied)
+            else:
+                other[table.name].erase()
+            table.copy_into(other[table.name])
+        other.state.offset = self.state.offset
+        return other
+
+    def check(self) -> None:
+        """Raise `InternalError` unless every invariant of every table holds."""
+        for table in self:
+            table.check()
+        described = {row.table_name for row in self["st_table"].scan()}
+        if described != set(self.by_name):
+            raise InternalError(
+                f"st_table describes {sorted(described)}, there are {sorted(self.by_name)}"
+            )
+
+
+@cache
+def _system_code(definition: TableDef) -> TableCode:
+    """Return the code of a system table, shared by all databases of the process."""
+    return TableCode(
+        definition, cast("Record", shape_of_type(definition.row_type, definition.name))
+    )

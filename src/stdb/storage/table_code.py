@@ -1,0 +1,501 @@
+"""Generates the functions that change and read one table.
+
+Every write goes through the same steps, in this order, and the order is what makes an interrupt
+(Ctrl-C, `MemoryError`) harmless wherever it strikes:
+
+1. Check: the row's class, the thread, each value, every unique constraint. Nothing has changed.
+2. Note: open scans take their rows; the table joins the transaction's list; what was there before
+   is kept in ``before``. Undoing this undoes nothing.
+3. Change: the table's own dict, by one atomic store; then the other indexes, with ``state.torn``
+   set meanwhile, so that an interrupt in between has them rebuilt.
+
+The generated source is printable: ``stdb.debug.source(table)``.
+"""
+
+from __future__ import annotations
+
+from threading import get_ident
+from typing import TYPE_CHECKING, Any, Final
+
+from ..codegen import Code
+from ..types.bsatn_encode import children
+from ..types.compose import Composer
+from ..types.exact import check_expression
+from ..types.keys import is_own_key, key_expression
+from ..types.shapes import (
+    Float,
+    Option,
+    Record,
+    Result,
+    Sequence,
+    Shape,
+    Tagged,
+)  # fmt: skip
+from .index import Bag
+
+if TYPE_CHECKING:
+    from ..schema import TableDef
+
+#: Names that each table gives to its own copy of the functions.
+BOUND: Final = (
+    "table", "state", "rows", "before", "scans", "touched", "maps", "noted", "indexes",
+    "next_values",
+)  # fmt: skip
+
+
+class Plan:
+    """What the generator knows of a table: columns, which index is the main one, which are unique.
+
+    Parameters
+    ----------
+    definition : TableDef
+        The table.
+    shape : Record
+        Its rows.
+    """
+
+    def __init__(self, definition: TableDef, shape: Record) -> None:
+        self.definition = definition
+        self.shape = shape
+        constraints = {c.columns for c in definition.constraints}
+        self.unique = [tuple(sorted(i.columns)) in constraints for i in definition.indexes]
+        self.main = self._choose_main()
+        self.has_float = contains_float(shape)
+
+    def _choose_main(self) -> int | None:
+        """Return the position of the index whose dict holds the rows; None: rows by themselves."""
+        unique = [i for i, is_unique in enumerate(self.unique) if is_unique]
+        for i in unique:
+            if self.definition.indexes[i].columns == (self.definition.primary_key,):
+                return i
+        return unique[0] if unique else None
+
+    @property
+    def others(self) -> list[int]:
+        """The positions of the indexes that have a dict of their own."""
+        return [i for i in range(len(self.unique)) if i != self.main]
+
+    def key(self, c: Composer, index: int, read: str = "c") -> str:
+        """Return source for the key of an index from local variables ``c0``, ``c1``."""
+        columns = self.definition.indexes[index].columns
+        keys = [key_expression(c, self.shape.fields[p].shape, f"{read}{p}") for p in columns]
+        return keys[0] if len(keys) == 1 else f"({', '.join(keys)})"
+
+    def key_of_row(self, c: Composer, index: int, row: str) -> str:
+        """Return source for the key of an index from a row."""
+        columns = self.definition.indexes[index].columns
+        fields = self.shape.fields
+        keys = [key_expression(c, fields[p].shape, f"{row}.{fields[p].attribute}") for p in columns]
+        return keys[0] if len(keys) == 1 else f"({', '.join(keys)})"
+
+
+def contains_float(shape: Shape, seen: frozenset[int] = frozenset()) -> bool:
+    """Whether two equal values of `shape` may differ in their bytes: 0.0 and -0.0."""
+    if isinstance(shape, Float):
+        return True
+    if id(shape) in seen or not isinstance(shape, Record | Sequence | Option | Result | Tagged):
+        return False
+    return any(contains_float(child, seen | {id(shape)}) for child in children(shape))
+
+
+class _Writer:
+    """Writes the source of one table's functions."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self.c = Composer()
+        self.row_class = self.c.name(plan.shape.cls, "Row")
+        self.bag = self.c.name(Bag, "Bag")
+        self.get_ident = self.c.name(get_ident, "get_ident")
+        self.lines: list[str] = []
+
+    def put(self, *lines: str, indent: int = 1) -> None:
+        self.lines.extend("    " * indent + line for line in lines)
+
+    # -- pieces -------------------------------------------------------------------------------
+
+    def admit(self) -> None:
+        """Check thread and class, and the values; leave them in ``c0``, ``c1``."""
+        fields = self.plan.shape.fields
+        checks = " and ".join(
+            f"({check_expression(self.c, f.shape, f'c{p}')})" for p, f in enumerate(fields)
+        )
+        reads = [f"c{p} = row.{f.attribute}" for p, f in enumerate(fields)]
+        self.put(
+            f"if state.thread != {self.get_ident}():",
+            "    table.refuse_write()",
+            *reads,
+            f"if not ({checks or 'True'}):",
+            "    row = table.mend(row)",
+            *("    " + read for read in reads),
+            indent=2,
+        )
+
+    def generate_values(self) -> None:
+        """Fill auto-increment columns that hold 0."""
+        fields = self.plan.shape.fields
+        columns = sorted(self.plan.definition.auto_inc_columns)
+        if not columns:
+            return
+        condition = " or ".join(f"c{p} == 0" for p in columns)
+        self.put(f"if {condition}:", indent=2)
+        if len(columns) == 1:
+            self.put(f"c{columns[0]} = next_values[0]()", indent=3)
+        else:
+            for slot, p in enumerate(columns):
+                self.put(f"if c{p} == 0:", f"    c{p} = next_values[{slot}]()", indent=3)
+        arguments = ", ".join(f"{f.attribute}=c{p}" for p, f in enumerate(fields))
+        self.put(f"row = {self.row_class}({arguments})", indent=3)
+
+    def main_key(self) -> str:
+        plan = self.plan
+        return "row" if plan.main is None else plan.key(self.c, plan.main)
+
+    def note(self, key: str, old: str, *, indent: int = 2) -> None:
+        """Write step 2: `old` is source for the row that lies under `key` now."""
+        self.put("if scans:", "    scans.detach()", indent=indent)
+        self.put("if not before:", "    touched.append(table)", indent=indent)
+        self.put(f"if {key} not in before:", f"    before[{key}] = {old}", indent=indent)
+
+    def change(self, stores: list[str], others: list[str], *, indent: int = 2) -> None:
+        """Write step 3: the table's own dict, then the other indexes."""
+        if others:
+            self.put(
+                "if state.torn is not None:",
+                "    state.refuse_torn()",
+                "state.torn = table",
+                *stores,
+                *others,
+                "state.torn = None",
+                indent=indent,
+            )
+        else:
+            self.put(*stores, indent=indent)
+
+    def note_order(self, index: int, key: str) -> list[str]:
+        if self.plan.definition.indexes[index].algorithm == "hash":
+            return []
+        return [f"if indexes[{index}].ordered:", f"    noted[{index}].add({key})"]
+
+    def main_order(self, key: str) -> list[str]:
+        return [] if self.plan.main is None else self.note_order(self.plan.main, key)
+
+    def add_to(self, index: int, key: str, main_key: str) -> list[str]:
+        """Return lines that add ``row`` to an index other than the main one."""
+        map_ = f"map{index}"
+        lines = [f"k{index} = {key}", *self.note_order(index, f"k{index}")]
+        if self.plan.unique[index]:
+            return [*lines, f"{map_}[k{index}] = row"]
+        held_key = self.held_main_key("held")
+        return [
+            *lines,
+            f"held = {map_}.get(k{index})",
+            "if held is None:",
+            f"    {map_}[k{index}] = row",
+            f"elif held.__class__ is {self.bag}:",
+            f"    held[{main_key}] = row",
+            "else:",
+            f"    {map_}[k{index}] = {self.bag}([({held_key}, held), ({main_key}, row)])",
+        ]
+
+    def held_main_key(self, row: str) -> str:
+        plan = self.plan
+        return row if plan.main is None else plan.key_of_row(self.c, plan.main, row)
+
+    def drop_from(self, index: int, main_key: str) -> list[str]:
+        """Return lines that take ``old`` from an index other than the main one."""
+        map_ = f"map{index}"
+        key = self.plan.key_of_row(self.c, index, "old")
+        lines = [f"k{index} = {key}", *self.note_order(index, f"k{index}")]
+        if self.plan.unique[index]:
+            return [*lines, f"del {map_}[k{index}]"]
+        return [
+            *lines,
+            f"held = {map_}[k{index}]",
+            f"if held.__class__ is {self.bag}:",
+            f"    del held[{main_key}]",
+            "    if not held:",
+            f"        del {map_}[k{index}]",
+            "else:",
+            f"    del {map_}[k{index}]",
+        ]
+
+    def swap_in(self, index: int, main_key: str) -> list[str]:
+        """Return lines that put ``row`` in the place of ``old``, which has the same main key."""
+        plan, map_ = self.plan, f"map{index}"
+        if plan.unique[index]:
+            same = [f"{map_}[k{index}] = row"]
+        else:
+            same = [
+                f"held = {map_}[k{index}]",
+                f"if held.__class__ is {self.bag}:",
+                f"    held[{main_key}] = row",
+                "else:",
+                f"    {map_}[k{index}] = row",
+            ]
+        moved = [*self.drop_from(index, main_key), *self.add_to(index, f"n{index}", main_key)]
+        return [
+            f"n{index} = {plan.key(self.c, index)}",
+            f"k{index} = {plan.key_of_row(self.c, index, 'old')}",
+            f"if n{index} == k{index}:",
+            *("    " + line for line in same),
+            "else:",
+            *("    " + line for line in moved),
+        ]
+
+    def all_others(self, lines: Any) -> list[str]:
+        return [line for index in self.plan.others for line in lines(index)]
+
+    # -- functions ----------------------------------------------------------------------------
+
+    def write_insert(self) -> None:
+        plan = self.plan
+        self.put(
+            "def insert(row=None, /, **columns):",
+            f"    if row.__class__ is not {self.row_class} or columns:",
+            "        row = table.take(row, columns)",
+        )
+        self.admit()
+        self.generate_values()
+        self.put(
+            f"k = {self.main_key()}",
+            "old = rows.get(k)",
+            "if old is not None:",
+            "    if old == row:",
+            "        return old",
+            "    raise table.violation(row)",
+            indent=2,
+        )
+        for index in plan.others:
+            if plan.unique[index]:
+                self.put(
+                    f"if {plan.key(self.c, index)} in map{index}:",
+                    "    raise table.violation(row)",
+                    indent=2,
+                )
+        if plan.has_float:
+            # A row deleted in this transaction comes back as it was: -0.0 equals 0.0.
+            self.put("gone = before.get(k)", "if gone == row:", "    row = gone", indent=2)
+        self.note("k", "None")
+        self.change(
+            [*self.main_order("k"), "rows[k] = row"],
+            self.all_others(lambda i: self.add_to(i, plan.key(self.c, i), "k")),
+        )
+        self.put("return row", "", indent=2)
+
+    def write_insert_many(self) -> None:
+        """Write the insert of many rows: all of them or, when one is refused, none."""
+        plan = self.plan
+        simple = not plan.others and not plan.definition.auto_inc_columns and not plan.has_float
+        self.put("def insert_many(new):", "    new = list(new)")
+        if not simple:
+            self.put("    return table.insert_each(new)", "")
+            return
+        fields = plan.shape.fields
+        checks = " and ".join(
+            f"({check_expression(self.c, f.shape, f'c{p}')})" for p, f in enumerate(fields)
+        )
+        reads = [f"        c{p} = row.{f.attribute}" for p, f in enumerate(fields)]
+        self.put(
+            f"if state.thread != {self.get_ident}():",
+            "    table.refuse_write()",
+            "fresh = {}",
+            "for row in new:",
+            f"    if row.__class__ is not {self.row_class}:",
+            "        return table.insert_each(new)",
+            *(read[4:] for read in reads),
+            f"    if not ({checks or 'True'}):",
+            "        return table.insert_each(new)",
+            f"    fresh[{self.main_key()}] = row",
+            "if len(fresh) != len(new) or not rows.keys().isdisjoint(fresh):",
+            "    return table.insert_each(new)",
+            "if fresh:",
+            "    if scans:",
+            "        scans.detach()",
+            "    if not before:",
+            "        touched.append(table)",
+            "        before.update(dict.fromkeys(fresh))",
+            "    else:",
+            "        for k in fresh:",
+            "            before.setdefault(k)",
+            indent=2,
+        )
+        if plan.main is not None and plan.definition.indexes[plan.main].algorithm != "hash":
+            self.put(
+                f"if indexes[{plan.main}].ordered:",
+                f"    noted[{plan.main}].update(fresh)",
+                indent=3,
+            )
+        self.put("rows.update(fresh)", indent=3)
+        self.put("return len(fresh)", "", indent=2)
+
+    def write_remove(self) -> None:
+        """Write ``remove(k, old)``: take away the row ``old``, which lies under ``k``."""
+        self.put("def remove(k, old):")
+        self.note("k", "old")
+        self.change(
+            [*self.main_order("k"), "del rows[k]"],
+            self.all_others(lambda i: self.drop_from(i, "k")),
+        )
+        self.put("", indent=0)
+
+    def write_delete(self) -> None:
+        self.put(
+            "def delete(row):",
+            f"    if row.__class__ is not {self.row_class}:",
+            "        row = table.take(row, {})",
+        )
+        self.admit()
+        self.put(
+            f"k = {self.main_key()}",
+            "old = rows.get(k)",
+            "if old is None or old != row:",
+            "    return False",
+            "remove(k, old)",
+            "return True",
+            "",
+            indent=2,
+        )
+
+    def write_update(self, index: int) -> None:
+        """Write the update through a unique index."""
+        plan = self.plan
+        is_main = index == plan.main
+        self.put(
+            f"def update_{index}(row):",
+            f"    if row.__class__ is not {self.row_class}:",
+            "        row = table.take(row, {})",
+        )
+        self.admit()
+        self.generate_values()
+        self.put(f"k = {self.main_key()}", indent=2)
+        if is_main:
+            self.put("old = rows.get(k)", indent=2)
+        else:
+            self.put(f"old = map{index}.get({plan.key(self.c, index)})", indent=2)
+        self.put("if old is None:", f"    raise table.not_found({index}, row)", indent=2)
+        if plan.has_float:
+            self.put("if old == row:", "    return old", indent=2)
+        for other in plan.others:
+            if plan.unique[other] and other != index:
+                self.put(
+                    f"held = map{other}.get({plan.key(self.c, other)})",
+                    "if held is not None and held is not old:",
+                    "    raise table.violation(row, old)",
+                    indent=2,
+                )
+        if not is_main:
+            self.put(
+                f"ko = {self.held_main_key('old')}",
+                "if ko != k:",
+                "    if k in rows:",
+                "        raise table.violation(row, old)",
+                "    return table.move(ko, old, row)",
+                indent=2,
+            )
+        self.note("k", "old")
+        self.change(["rows[k] = row"], self.all_others(lambda i: self.swap_in(i, "k")))
+        self.put("return row", "", indent=2)
+
+    def write_add(self) -> None:
+        """Write ``add(row)``: put a checked row under keys that are free."""
+        plan = self.plan
+        key = "row" if plan.main is None else plan.key_of_row(self.c, plan.main, "row")
+        self.put("def add(row):", f"    k = {key}")
+        self.note("k", "None")
+        self.change(
+            [*self.main_order("k"), "rows[k] = row"],
+            self.all_others(lambda i: self.add_to(i, plan.key_of_row(self.c, i, "row"), "k")),
+        )
+        self.put("", indent=0)
+
+    def write_key_functions(self) -> None:
+        plan = self.plan
+        key = "row" if plan.main is None else plan.key_of_row(self.c, plan.main, "row")
+        self.put("def main_key_of(row):", f"    return {key}", "")
+        for index in range(len(plan.unique)):
+            key = plan.key_of_row(self.c, index, "row")
+            self.put(f"def key_of_{index}(row):", f"    return {key}", "")
+
+    def write_lookups(self, index: int) -> None:
+        """Write ``key_from``: look-up values -> key; and for a unique index ``find``."""
+        columns = self.plan.definition.indexes[index].columns
+        fields = self.plan.shape.fields
+        names = [f"v{p}" for p in columns]
+        checks = " and ".join(
+            f"({check_expression(self.c, fields[p].shape, f'v{p}')})" for p in columns
+        )
+        mend = f"{', '.join(names)}, = table.mend_key({index}, ({', '.join(names)},))"
+        key = self.plan.key(self.c, index, "v")
+        if len(names) == 1:
+            self.put(f"def key_from_{index}({names[0]}):")
+        else:
+            self.put(
+                f"def key_from_{index}(*values):",
+                f"    if len(values) != {len(names)}:",
+                f"        table.refuse_key({index}, values)",
+                f"    {', '.join(names)} = values",
+            )
+        self.put(f"    if not ({checks}):", f"        {mend}", f"    return {key}", "")
+        if not self.plan.unique[index]:
+            return
+        if len(names) == 1 and is_own_key(fields[columns[0]].shape):
+            # The key is the value itself: its type matters only when nothing is found.
+            self.put(
+                f"def find_{index}(value):",
+                "    try:",
+                f"        row = get{index}(value)",
+                "    except TypeError:",
+                "        row = None",
+                "    if row is None:",
+                f"        return get{index}(key_from_{index}(value))",
+                "    return row",
+                "",
+            )
+        else:
+            self.put(
+                f"def find_{index}(*values):",
+                f"    return get{index}(key_from_{index}(*values))",
+                "",
+            )
+
+    def write(self) -> tuple[Code, dict[str, Any]]:
+        plan = self.plan
+        self.write_key_functions()
+        self.write_insert()
+        self.write_remove()
+        self.write_add()
+        self.write_delete()
+        self.write_insert_many()
+        unique = [i for i, is_unique in enumerate(plan.unique) if is_unique]
+        for index in unique:
+            self.write_update(index)
+        for index in range(len(plan.unique)):
+            self.write_lookups(index)
+        made = ["main_key_of", "insert", "remove", "add", "delete", "insert_many"]
+        made += [f"key_of_{i}" for i in range(len(plan.unique))]
+        made += [f"key_from_{i}" for i in range(len(plan.unique))]
+        made += [f"{function}_{i}" for i in unique for function in ("update", "find")]
+        maps = [f"    map{i} = maps[{i}]" for i in plan.others]
+        maps += [f"    get{i} = maps[{i}].get" for i in unique]
+        returned = ", ".join(f"'{name}': {name}" for name in made)
+        self.c.add(
+            [f"def make({', '.join(BOUND)}):", *maps, *self.lines, f"    return {{{returned}}}"]
+        )
+        return self.c.code(f"table {plan.definition.name}"), self.c.names
+
+
+class TableCode:
+    """The compiled functions of a table, to be bound to any number of tables of that definition."""
+
+    __slots__ = ("_make", "code", "plan")
+
+    def __init__(self, definition: TableDef, shape: Record) -> None:
+        self.plan = Plan(definition, shape)
+        self.code, names = _Writer(self.plan).write()
+        self._make = self.code.run(names)["make"]
+
+    def bind(self, **bound: Any) -> dict[str, Any]:
+        """Return the functions over one table's own dicts; `bound` has every name of `BOUND`."""
+        functions: dict[str, Any] = self._make(**bound)
+        return functions

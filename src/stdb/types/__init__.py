@@ -1,0 +1,1 @@
+"""SATS: types, the Python values that stand for them, and their encodings."""
