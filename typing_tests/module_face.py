@@ -115,7 +115,7 @@ def send_message(ctx: ReducerContext, text: str) -> None:
 
     found = messages.id.find(3)
     found.text  # error: mypy[union-attr] pyright[reportOptionalMemberAccess]
-    messages.insert(user)  # error: mypy[call-overload] pyright[reportArgumentType]
+    messages.insert(user)  # error: mypy[call-overload] pyright[reportArgumentType, reportCallIssue]
     messages.id.update(user)  # error: mypy[arg-type] pyright[reportArgumentType]
 
 

@@ -51,8 +51,8 @@ def show_routes(screen: Screen, tx: stdb.Transaction) -> None:
                 route.arrival_delay / max(route.landed, 1),
             )
         )
-    columns = ("route", "to", "airlines", "flights", "cancelled", "delay (min)")
-    screen.table("Busiest routes", columns, rows)
+    columns = ("route", "to", "airlines", "flights", "cancelled", "delay")
+    screen.table("Busiest routes (delays are minutes)", columns, rows)
 
 
 def show_airlines(screen: Screen, tx: stdb.Transaction, now: stdb.Timestamp) -> None:
@@ -79,14 +79,14 @@ def show_airlines(screen: Screen, tx: stdb.Transaction, now: stdb.Timestamp) -> 
     columns = (
         "airline",
         "flights",
-        f"since {week}",
+        "in week",
         "cancelled",
-        "diverted or lost",
-        "leaves (min)",
-        "arrives (min)",
-        f"% over {LATE_MINUTES}",
+        "astray",
+        "left",
+        "came",
+        f"% > {LATE_MINUTES}",
     )
-    screen.table("Airlines, by how late they arrive", columns, rows)
+    screen.table("Airlines, and how many minutes late they left and came", columns, rows)
 
 
 def show_skies(screen: Screen, tx: stdb.Transaction) -> None:
@@ -96,7 +96,9 @@ def show_skies(screen: Screen, tx: stdb.Transaction) -> None:
         for stats in tx.db[SkyStats]
     ]
     rows.sort(key=lambda row: -row[-1])
-    screen.table("Departures, by the weather", ("weather", "flights", "delay (min)"), rows)
+    screen.table(
+        "Departures, by the weather (delays are minutes)", ("weather", "flights", "delay"), rows
+    )
 
 
 def show_departures(screen: Screen, tx: stdb.Transaction, now: stdb.Timestamp) -> None:
@@ -121,8 +123,8 @@ def show_departures(screen: Screen, tx: stdb.Transaction, now: stdb.Timestamp) -
                 flight.status.value,
             )
         )
-    columns = ("left", "flight", "route", "tail", "plane", "delay (min)", "now")
-    screen.table("Last departures (New York time)", columns, rows)
+    columns = ("left", "flight", "route", "tail", "plane", "delay", "now")
+    screen.table("Last departures (New York time, delays are minutes)", columns, rows)
     screen.say(f"{len(tx.db[Airborne])} planes never told of a landing and still count as flying")
 
 

@@ -12,6 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 Cell = str | int | float
+SHORT_WIDTH = 14
 
 
 class Screen:
@@ -33,16 +34,21 @@ class Screen:
         """Print a table; numbers stand right, a fraction with one digit."""
         right = [not isinstance(cell, str) for cell in (rows[0] if rows else columns)]
         lines = [[_text(cell) for cell in row] for row in rows]
+        widths = [max(map(len, cells)) for cells in zip(columns, *lines, strict=True)]
         if self._console.is_terminal:
-            table = Table(title=title, title_justify="left", box=box.ROUNDED)
-            for name, is_right in zip(columns, right, strict=True):
-                table.add_column(name, justify="right" if is_right else "left")
+            table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
+            for name, is_right, width in zip(columns, right, widths, strict=True):
+                # On a narrow terminal only the long columns are folded.
+                table.add_column(
+                    name,
+                    justify="right" if is_right else "left",
+                    no_wrap=width <= SHORT_WIDTH,
+                )
             for line in lines:
                 table.add_row(*map(escape, line))
             self._console.print()
             self._console.print(table)
             return
-        widths = [max(map(len, cells)) for cells in zip(columns, *lines, strict=True)]
         print(f"\n{title}")
         for line in ([*columns], ["-" * width for width in widths], *lines):
             cells = [

@@ -96,26 +96,23 @@ class Reasons:
     """Collects reasons; `error` makes one `DefinitionError` of all."""
 
     def __init__(self) -> None:
-        self._found: set[Reason] = set()
+        self._found: dict[tuple[str, str], Reason] = {}
 
     def add(
         self, kind: str, message: str, table: str | None = None, column: str | None = None
     ) -> None:
-        """Note a reason; one that is known already counts once."""
+        """Note a reason; one that is known already counts once, with its place if that is known."""
         assert kind in _ORDER, kind
-        self._found.add(Reason(kind, message, table, column))
+        known = self._found.get((kind, message))
+        if known is None or known.table is None:
+            self._found[kind, message] = Reason(kind, message, table, column)
 
     def __len__(self) -> int:
         return len(self._found)
 
     def sorted(self) -> tuple[Reason, ...]:
         """Return the reasons: by kind, then by message."""
-        return tuple(
-            sorted(
-                self._found,
-                key=lambda r: (_ORDER[r.kind], r.message, r.table or "", r.column or ""),
-            )
-        )
+        return tuple(sorted(self._found.values(), key=lambda r: (_ORDER[r.kind], r.message)))
 
     def error(self) -> DefinitionError:
         """Return the error with all the reasons."""

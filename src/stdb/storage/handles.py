@@ -177,22 +177,25 @@ class TableHandle(Generic[R]):
         self._writable = writable
         self._handles: dict[str, IndexHandle[R]] = {}
         for position, index in enumerate(table.indexes):
-            self._handles[_index_name(table, index)] = self._index_handle(position)
+            name = _index_name(table, index)
+            self._handles[name] = self._index_handle(position, name)
         for name, handle in self._handles.items():
-            if name not in _METHODS:
+            if name not in self.__dict__ and not hasattr(TableHandle, name):
                 self.__dict__[name] = handle
         if writable:
             self.__dict__.update(
                 insert=table.insert, insert_many=table.insert_many, delete=table.delete
             )
 
-    def _index_handle(self, position: int) -> IndexHandle[R]:
+    def _index_handle(self, position: int, name: str) -> IndexHandle[R]:
         table = self._table
         handle: IndexHandle[R] = IndexHandle(table, position, writable=self._writable)
         if table.indexes[position].unique:
-            handle.__dict__["find"] = table.functions[f"find_{position}"]
-            if self._writable:
-                handle.__dict__["update"] = table.functions[f"update_{position}"]
+            for method in ("find", "update") if self._writable else ("find",):
+                function = table.functions[f"{method}_{position}"]
+                # Python names it so when it is called with the wrong number of arguments.
+                function.__qualname__ = f"{table.name}.{name}.{method}"
+                handle.__dict__[method] = function
         return handle
 
     @overload
@@ -292,6 +295,12 @@ class TableHandle(Generic[R]):
 _METHODS: Final = frozenset(name for name in vars(TableHandle) if not name.startswith("_"))
 
 
+def adopt(tables: Tables, name: str, handle: TableHandle[Any]) -> None:
+    """Make a new table's handle an attribute of `tables`, which has no public name of its own."""
+    if not hasattr(Tables, name):
+        tables.__dict__.setdefault(name, handle)
+
+
 def refuse_read_only(table: Table) -> None:
     """Raise the error for a write through a read-only handle."""
     if table.definition.is_system:
@@ -324,10 +333,6 @@ class Tables:
     if TYPE_CHECKING:
         _handles: dict[str, TableHandle[Any]]
         _by_class: dict[type, list[str]]
-
-    def adopt(self, name: str, handle: TableHandle[Any]) -> None:
-        """Make a new table's handle an attribute."""
-        self.__dict__.setdefault(name, handle)
 
     @overload
     def __getitem__(self, key: str) -> TableHandle[Any]: ...
@@ -379,4 +384,4 @@ class Tables:
         return f"<tables {', '.join(self._user_tables())}>"
 
 
-__all__ = ["IndexHandle", "TableHandle", "Tables", "refuse_read_only"]
+__all__ = ["IndexHandle", "TableHandle", "Tables", "adopt", "refuse_read_only"]

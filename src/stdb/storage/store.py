@@ -18,7 +18,7 @@ from ..types.generated import shape_of_type
 from ..types.metatype import encode_type
 from .changes import Changes
 from .descriptions import index_algorithm, unique_constraint
-from .handles import TableHandle, Tables
+from .handles import TableHandle, Tables, adopt
 from .sequence import Sequence
 from .state import State
 from .table import Table
@@ -122,7 +122,7 @@ class Store:
             (self.writable, self._write_handles),
             (self.readable, self._read_handles),
         ):
-            tables.adopt(name, handles[name])
+            adopt(tables, name, handles[name])
 
     def create_tables(self, tables: Iterable[tuple[TableDef, Record]]) -> None:
         """Create tables and describe them in the system tables, in the open transaction.

@@ -151,6 +151,14 @@ class _Writer:
         plan = self.plan
         return "row" if plan.main is None else plan.key(self.c, plan.main)
 
+    def bring_back(self) -> None:
+        """Let a row that this transaction took away come back as it was: -0.0 equals 0.0.
+
+        Equal rows are no net change, so a log would not learn of other bits.
+        """
+        if self.plan.has_float:
+            self.put("gone = before.get(k)", "if gone == row:", "    row = gone", indent=2)
+
     def note(self, key: str, old: str, *, indent: int = 2) -> None:
         """Write step 2: `old` is source for the row that lies under `key` now."""
         self.put("if scans:", "    scans.detach()", indent=indent)
@@ -273,9 +281,7 @@ class _Writer:
                     "    raise table.violation(row)",
                     indent=2,
                 )
-        if plan.has_float:
-            # A row deleted in this transaction comes back as it was: -0.0 equals 0.0.
-            self.put("gone = before.get(k)", "if gone == row:", "    row = gone", indent=2)
+        self.bring_back()
         self.note("k", "None")
         self.change(
             [*self.main_order("k"), "rows[k] = row"],
@@ -384,6 +390,7 @@ class _Writer:
                     "    raise table.violation(row, old)",
                     indent=2,
                 )
+        self.bring_back()
         if not is_main:
             self.put(
                 f"ko = {self.held_main_key('old')}",

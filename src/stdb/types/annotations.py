@@ -98,8 +98,11 @@ class Scope:
             annotation = annotation.__forward_arg__
         while isinstance(annotation, str):
             home = vars(sys.modules[module]) if module in sys.modules else {}
+            # A class of another module means the names there, not those where it is used.
+            foreign = module != self.names.get("__name__")
+            names = {**self.names, **home} if foreign else {**home, **self.names}
             try:
-                annotation = eval(annotation, {**home, **self.names})  # noqa: S307 - the author's own annotation
+                annotation = eval(annotation, names)  # noqa: S307 - the author's own annotation
             except NameError as error:
                 raise DefinitionError(
                     f"{place}: the annotation {annotation!r} names {error.name!r}, which is not "
