@@ -128,7 +128,9 @@ def snake(*types: AlgebraicType, **sections: Any) -> Any:
     return RawModuleDefV10(kept)
 
 
-def module_v9(*tables: RawTableV9, types: tuple[AlgebraicType, ...] = (PERSON,), **more: Any) -> Any:
+def module_v9(
+    *tables: RawTableV9, types: tuple[AlgebraicType, ...] = (PERSON,), **more: Any
+) -> Any:
     """Return a module of format 9 whose types are named ``T0``, ``T1``, …."""
     return RawModuleDefV9(
         typespace=Typespace(types),

@@ -31,8 +31,10 @@ def _types() -> st.SearchStrategy[AlgebraicType]:
     leaves = st.sampled_from(PRIMITIVES[:6]) | st.builds(Ref, st.integers(0, 4))
 
     def composite(inner: st.SearchStrategy[AlgebraicType]) -> st.SearchStrategy[AlgebraicType]:
-        return st.builds(Array, inner) | st.builds(Product, members(inner)) | st.builds(
-            Sum, members(inner)
+        return (
+            st.builds(Array, inner)
+            | st.builds(Product, members(inner))
+            | st.builds(Sum, members(inner))
         )
 
     return st.recursive(leaves, composite, max_leaves=5)
@@ -90,9 +92,7 @@ def values(annotation: Any, depth: int = 1) -> st.SearchStrategy[Any]:
         return st.builds(RawSubmoduleV10, NAMES, values(RawModuleDefV10, depth - 1))
     hints = typing.get_type_hints(annotation, include_extras=True)
     fields = [
-        FIELDS[annotation, name]
-        if (annotation, name) in FIELDS
-        else values(hints[name], depth)
+        FIELDS[annotation, name] if (annotation, name) in FIELDS else values(hints[name], depth)
         for name in annotation.__struct_fields__
     ]
     return st.builds(annotation, *fields)

@@ -45,12 +45,12 @@ CONVERSIONS = {
 
 
 @pytest.mark.parametrize(("name", "expected"), CONVERSIONS.items())
-def test_a_name_is_converted_by_its_words(name, expected):
+def test_a_name_is_converted_by_its_words(name: str, expected: tuple[str, str, str]) -> None:
     converted = names.snake_case(name), names.camel_case(name), names.pascal_case(name)
     assert converted == expected
 
 
-def test_a_mark_belongs_to_its_letter():
+def test_a_mark_belongs_to_its_letter() -> None:
     """A decomposed letter has the case of the letter, and a digit with a mark is no digit."""
     acute, keycap = "\u0301", "\u20e3"
     assert names.split_words(f"cafe{acute}Noir") == [f"cafe{acute}", "Noir"]
@@ -60,7 +60,7 @@ def test_a_mark_belongs_to_its_letter():
 
 
 @given(st.text())
-def test_no_letter_is_lost_by_splitting(name):
+def test_no_letter_is_lost_by_splitting(name: str) -> None:
     rest = name
     for delimiter in "_- ":
         rest = rest.replace(delimiter, "")
@@ -69,7 +69,7 @@ def test_no_letter_is_lost_by_splitting(name):
 
 
 @given(st.from_regex(r"[A-Za-z0-9_]{0,12}", fullmatch=True))
-def test_snake_case_is_stable(name):
+def test_snake_case_is_stable(name: str) -> None:
     once = names.snake_case(name)
     assert names.snake_case(once) == once
     assert once == once.lower()
@@ -77,9 +77,9 @@ def test_snake_case_is_stable(name):
 
 
 @pytest.mark.parametrize(
-    "name", ["a", "_", "_a", "a1", "Ünï", "日本", "x٣", "a·b", "select", "class", "None", "ªb", "a\u0301e"[0]]
+    "name", ["a", "_", "_a", "a1", "Ünï", "日本", "x٣", "a·b", "select", "class", "None", "ªb"]
 )  # fmt: skip
-def test_an_identifier_is_a_letter_or_underscore_and_letters_and_digits(name):
+def test_an_identifier_is_a_letter_or_underscore_and_letters_and_digits(name: str) -> None:
     assert check_identifier(name) is None
 
 
@@ -99,14 +99,16 @@ def test_an_identifier_is_a_letter_or_underscore_and_letters_and_digits(name):
         ("\u037a", "InvalidStart", "'\u037a'"),
     ],
 )
-def test_what_is_no_identifier_says_the_first_rule_that_it_breaks(name, rule, message):
+def test_what_is_no_identifier_says_the_first_rule_that_it_breaks(
+    name: str, rule: str, message: str
+) -> None:
     problem = check_identifier(name)
     assert problem is not None
     assert problem.rule == rule
     assert message in problem.message
 
 
-def test_a_reserved_name_is_refused_in_any_case(monkeypatch):
+def test_a_reserved_name_is_refused_in_any_case(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(names, "RESERVED", frozenset({"SELECT"}))
     for name in ("select", "SELECT", "Select"):
         problem = check_identifier(name)
@@ -115,7 +117,7 @@ def test_a_reserved_name_is_refused_in_any_case(monkeypatch):
         assert f"`{name}` is reserved by spacetimedb" in problem.message
 
 
-def test_generated_names_are_made_of_table_columns_and_sort():
+def test_generated_names_are_made_of_table_columns_and_sort() -> None:
     assert names.index_name("t", ["a", "b"], "btree") == "t_a_b_idx_btree"
     assert names.index_name("t", ["a"], "hash") == "t_a_idx_hash"
     assert names.index_name("t", ["a"], "direct") == "t_a_idx_direct"

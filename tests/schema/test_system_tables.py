@@ -2,6 +2,7 @@
 
 import pytest
 
+from stdb.schema import ConstraintDef, IndexDef, SystemTable
 from stdb.schema.system_tables import FIRST_USER_ID, SYSTEM_TABLES, SYSTEM_TYPESPACE
 from stdb.types.algebraic import display
 
@@ -46,7 +47,7 @@ SEQUENCES = {
 }
 
 
-def published(position):
+def published(position: int) -> list[str]:
     line = PUBLISHED.strip().splitlines()[position]
     for name, type_ in SUMS.items():
         line = line.replace(name, type_.replace("|", "¦"))
@@ -55,7 +56,9 @@ def published(position):
     return [part.replace("¦", "|") for part in line.split("|")]
 
 
-def with_ids(system, parts, ids):
+def with_ids(
+    system: SystemTable, parts: tuple[IndexDef | ConstraintDef, ...], ids: tuple[int, ...]
+) -> str:
     columns = [column.name for column in system.definition.columns]
     return "; ".join(
         f"{','.join(columns[position] for position in part.columns)} {id_}"
@@ -63,12 +66,12 @@ def with_ids(system, parts, ids):
     )
 
 
-def test_there_are_twenty_in_the_order_of_their_ids():
+def test_there_are_twenty_in_the_order_of_their_ids() -> None:
     assert [system.table_id for system in SYSTEM_TABLES] == list(range(1, 21))
 
 
 @pytest.mark.parametrize("position", range(20), ids=[s.definition.name for s in SYSTEM_TABLES])
-def test_a_system_table_is_as_published(position):
+def test_a_system_table_is_as_published(position: int) -> None:
     system = SYSTEM_TABLES[position]
     definition = system.definition
     key = definition.primary_key
@@ -83,13 +86,13 @@ def test_a_system_table_is_as_published(position):
     assert described == published(position)
 
 
-def test_all_are_system_tables_and_only_credentials_are_private():
+def test_all_are_system_tables_and_only_credentials_are_private() -> None:
     assert all(system.definition.is_system for system in SYSTEM_TABLES)
     private = [s.definition.name for s in SYSTEM_TABLES if not s.definition.is_public]
     assert private == ["st_connection_credentials"]
 
 
-def test_the_sequences_have_their_ids_and_start_above_the_reserved_ones():
+def test_the_sequences_have_their_ids_and_start_above_the_reserved_ones() -> None:
     found = {
         sequence.name: id_
         for system in SYSTEM_TABLES
@@ -100,39 +103,39 @@ def test_the_sequences_have_their_ids_and_start_above_the_reserved_ones():
     assert starts == {FIRST_USER_ID + 1}
 
 
-def test_a_sequence_fills_the_primary_key():
+def test_a_sequence_fills_the_primary_key() -> None:
     for system in SYSTEM_TABLES:
         for sequence in system.definition.sequences:
             assert sequence.column == system.definition.primary_key
 
 
-def test_index_constraint_and_sequence_ids_are_each_given_once_and_without_gaps():
+def test_index_constraint_and_sequence_ids_are_each_given_once_and_without_gaps() -> None:
     for ids in ("index_ids", "constraint_ids", "sequence_ids"):
         given = sorted(id_ for system in SYSTEM_TABLES for id_ in getattr(system, ids))
         assert given == list(range(1, len(given) + 1))
 
 
-def test_generated_names_follow_the_general_pattern():
+def test_generated_names_follow_the_general_pattern() -> None:
     st_column = SYSTEM_TABLES[1].definition
     assert st_column.indexes[0].name == "st_column_table_id_col_pos_idx_btree"
     assert st_column.constraints[0].name == "st_column_table_id_col_pos_key"
 
 
-def test_every_unique_constraint_has_its_index():
+def test_every_unique_constraint_has_its_index() -> None:
     for system in SYSTEM_TABLES:
         indexed = [set(index.columns) for index in system.definition.indexes]
         for constraint in system.definition.constraints:
             assert set(constraint.columns) in indexed
 
 
-def test_the_legacy_view_tables_are_never_stored():
+def test_the_legacy_view_tables_are_never_stored() -> None:
     assert [s.definition.name for s in SYSTEM_TABLES if s.is_ephemeral] == [
         "st_view_sub",
         "st_view_arg",
     ]
 
 
-def test_row_types_are_in_the_typespace_that_the_definitions_refer_to():
+def test_row_types_are_in_the_typespace_that_the_definitions_refer_to() -> None:
     for system in SYSTEM_TABLES:
         row_type = SYSTEM_TYPESPACE[system.definition.product_type_ref]
         assert row_type == system.definition.row_type

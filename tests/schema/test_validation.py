@@ -6,6 +6,22 @@ import time
 from typing import Any
 
 import pytest
+from tests.schema.building import (
+    PERSON,
+    everything,
+    explicit,
+    index,
+    keyed,
+    module,
+    module_v9,
+    reason,
+    reasons,
+    snake,
+    table,
+    type_def,
+    valid,
+    view,
+)
 
 from stdb.errors import DefinitionError, PublishError
 from stdb.schema import RawModuleDefV10, Reason, Variant, validate
@@ -25,6 +41,7 @@ from stdb.schema.raw_v10 import (
     RawSequenceV10,
     RawSubmoduleV10,
 )
+from stdb.schema.validate_tables import COLUMNS_MAX
 from stdb.types.algebraic import (
     BOOL,
     CONNECTION_ID,
@@ -54,22 +71,6 @@ from stdb.types.algebraic import (
     product,
     result,
     sum_of,
-)
-from tests.schema.building import (
-    PERSON,
-    everything,
-    explicit,
-    index,
-    keyed,
-    module,
-    module_v9,
-    reason,
-    reasons,
-    snake,
-    table,
-    type_def,
-    valid,
-    view,
 )
 
 UNIQUE_ON_0 = (RawConstraintV10(None, unique(0)),)
@@ -173,7 +174,9 @@ def named_index(name: str, column: int = 0) -> tuple[RawIndexV9, ...]:
 def test_a_name_is_used_for_one_thing_of_all_tables(
     first: dict[str, Any], second: dict[str, Any], name: str
 ) -> None:
-    tables = [RawTableV9(**({"name": "a", "product_type_ref": 0} | more)) for more in (first, second)]
+    tables = [
+        RawTableV9(**({"name": "a", "product_type_ref": 0} | more)) for more in (first, second)
+    ]
     found = reason(module_v9(*tables))
     assert found.kind == "DuplicateName"
     assert f"`{name}` is used for multiple entities" in found.message
@@ -257,7 +260,12 @@ def test_two_columns_of_a_table_are_not_named_alike() -> None:
         ),
         (snake(PERSON, Tables=(table("_"),)), "_", None, "forbidden (made from `_`)"),
         (snake(PERSON, Tables=(table("_3d"),)), "_3d", None, "`3_d` has an invalid starting"),
-        (module(Reducers=(RawReducerV10("a.b"),)), None, None, "`a.b` has an invalid character '.'"),
+        (
+            module(Reducers=(RawReducerV10("a.b"),)),
+            None,
+            None,
+            "`a.b` has an invalid character '.'",
+        ),
         (
             module(Reducers=(RawReducerV10("f", product(**{"a-b": U8})),)),
             None,
@@ -332,7 +340,9 @@ def test_only_system_tables_start_with_the_reserved_prefix() -> None:
 
 def test_the_reserved_prefix_is_judged_by_the_canonical_name() -> None:
     assert reason(snake(PERSON, Tables=(table("StPerson"),))).kind == "TableNameReserved"
-    raw = snake(PERSON, Tables=(table("StPerson"),), ExplicitNames=explicit(Table={"StPerson": "P"}))
+    raw = snake(
+        PERSON, Tables=(table("StPerson"),), ExplicitNames=explicit(Table={"StPerson": "P"})
+    )
     assert list(valid(raw).tables) == ["P"]
 
 
@@ -435,9 +445,7 @@ def test_a_column_does_not_contain_itself() -> None:
     found = reason(raw)
     assert (found.kind, found.table, found.column) == ("RecursiveColumnType", "person", "c")
     assert "recursive type reference &1" in found.message
-    tree = module(
-        sum_of(Leaf=UNIT, Node=Ref(0)), Reducers=(RawReducerV10("f", product(t=Ref(0))),)
-    )
+    tree = module(sum_of(Leaf=UNIT, Node=Ref(0)), Reducers=(RawReducerV10("f", product(t=Ref(0))),))
     assert valid(tree).reducer("f").params == product(t=Ref(0))
 
 
@@ -542,10 +550,25 @@ def test_columns_that_parts_name_exist(parts: dict[str, Any], of: str, position:
 
 
 def test_a_constraint_on_a_missing_column_names_source_table_and_canonical_constraint() -> None:
-    raw = snake(PERSON, Tables=(table("Bananas", constraints=(RawConstraintV10(None, unique(55)),)),))
+    raw = snake(
+        PERSON, Tables=(table("Bananas", constraints=(RawConstraintV10(None, unique(55)),)),)
+    )
     found = next(r for r in reasons(raw) if r.kind == "ColumnNotFound")
     assert found.table == "Bananas"
     assert "`bananas_col_55_key` not found in table `Bananas`" in found.message
+
+
+def test_two_columns_of_one_source_name_are_refused() -> None:
+    row = Product((Element("a", U8), Element("a", U8)))
+    found = reason(module(row, Tables=(table(),)))
+    assert found.message == "table `person` has several columns named `a`"
+
+
+def test_a_table_has_no_more_columns_than_there_are_positions() -> None:
+    row = Product(tuple(Element(f"c{i}", U8) for i in range(COLUMNS_MAX + 1)))
+    found = {r.kind: r for r in reasons(module(row, Tables=(table(),)))}
+    assert found["TooManyColumns"].table == "person"
+    assert "65536 columns" in found["TooManyColumns"].message
 
 
 # ---------------------------------------------------------------------------- keys, constraints
@@ -803,7 +826,9 @@ def test_an_explicit_index_name_replaces_the_generated_one() -> None:
 
 def test_a_sequence_keeps_its_source_name() -> None:
     parts = {"sequences": (RawSequenceV10("MySeq", 0),)}
-    assert valid(snake(FRUIT, Tables=(table(**parts),))).tables["person"].sequences[0].name == "MySeq"
+    assert (
+        valid(snake(FRUIT, Tables=(table(**parts),))).tables["person"].sequences[0].name == "MySeq"
+    )
 
 
 def test_variants_become_camel_case_and_scopes_pascal_case() -> None:

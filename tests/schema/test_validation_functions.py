@@ -5,11 +5,30 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from tests.schema.building import (
+    ANY,
+    GET,
+    PERSON,
+    QUERY,
+    TIMER,
+    explicit,
+    keyed,
+    module,
+    module_v9,
+    reason,
+    reasons,
+    snake,
+    table,
+    valid,
+    view,
+)
 
 from stdb.schema import RawModuleDefV9, RawModuleDefV10, ScheduleDef, Variant
 from stdb.schema.layout import NESTING_MAX
+from stdb.schema.raw_shared import RawLifecycle, btree, unique
 from stdb.schema.raw_v9 import (
-    RawLifecycle,
+    RawConstraintV9,
+    RawIndexV9,
     RawProcedureV9,
     RawReducerV9,
     RawScheduleV9,
@@ -43,29 +62,14 @@ from stdb.types.algebraic import (
     result,
     sum_of,
 )
-from tests.schema.building import (
-    ANY,
-    GET,
-    PERSON,
-    QUERY,
-    TIMER,
-    explicit,
-    keyed,
-    module,
-    module_v9,
-    reason,
-    reasons,
-    snake,
-    table,
-    valid,
-    view,
-)
 
 NO_NAME = Product((Element("a", U8), Element(None, U8)))
+INDEX_V9 = (RawIndexV9(None, None, btree(0)),)
+CONSTRAINT_V9 = (RawConstraintV9(None, unique(0)),)
 INLINE = product(p=product(x=U8))
 
 
-def procedure(name: str, params: Product = Product(), returns: AlgebraicType = UNIT) -> Any:
+def procedure(name: str, params: Product = UNIT, returns: AlgebraicType = UNIT) -> Any:
     return RawProcedureV10(name, params, returns)
 
 
@@ -197,9 +201,7 @@ def test_a_lifecycle_names_a_reducer(name: str) -> None:
     assert f"`{name}`" in found.message
 
 
-@pytest.mark.parametrize(
-    "pairs", [(("Init", "f"), ("Init", "g")), (("Init", "f"), ("Init", "f"))]
-)
+@pytest.mark.parametrize("pairs", [(("Init", "f"), ("Init", "g")), (("Init", "f"), ("Init", "f"))])
 def test_a_lifecycle_has_one_reducer(pairs: tuple[tuple[RawLifecycle, str], ...]) -> None:
     found = reason(lifecycles(*pairs))
     assert found.kind == "DuplicateLifecycle"
@@ -225,8 +227,8 @@ def test_lifecycle_and_scheduled_functions_stay_public_in_format_9() -> None:
             "timer",
             0,
             primary_key=(0,),
-            indexes=valid_index_v9(),
-            constraints=valid_constraint_v9(),
+            indexes=INDEX_V9,
+            constraints=CONSTRAINT_V9,
             schedule=RawScheduleV9("my_schedule", "tick", 1),
         ),
         types=(TIMER,),
@@ -239,20 +241,6 @@ def test_lifecycle_and_scheduled_functions_stay_public_in_format_9() -> None:
     assert not made.reducers["tick"].is_private
     assert not made.reducers["begin"].is_private
     assert made.tables["timer"].schedule == ScheduleDef("my_schedule", 1, "tick")
-
-
-def valid_index_v9() -> Any:
-    from stdb.schema.raw_shared import btree
-    from stdb.schema.raw_v9 import RawIndexV9
-
-    return (RawIndexV9(None, None, btree(0)),)
-
-
-def valid_constraint_v9() -> Any:
-    from stdb.schema.raw_shared import unique
-    from stdb.schema.raw_v9 import RawConstraintV9
-
-    return (RawConstraintV9(None, unique(0)),)
 
 
 # ------------------------------------------------------------------------------------- schedules
@@ -384,13 +372,31 @@ def test_columns_of_a_schedule_may_have_any_names() -> None:
 def test_the_name_of_a_schedule_in_format_9_is_an_identifier() -> None:
     raw = module_v9(
         RawTableV9(
-            "timer", 0, primary_key=(0,), indexes=valid_index_v9(),
-            constraints=valid_constraint_v9(), schedule=RawScheduleV9("a.b", "tick", 1),
+            "timer", 0, primary_key=(0,), indexes=INDEX_V9,
+            constraints=CONSTRAINT_V9, schedule=RawScheduleV9("a.b", "tick", 1),
         ),
         types=(TIMER,),
         reducers=(RawReducerV9("tick", product(t=Ref(0))),),
     )  # fmt: skip
     assert reason(raw).kind == "IdentifierError"
+
+
+def test_a_scheduled_procedure_stays_public_in_format_9() -> None:
+    raw = module_v9(
+        RawTableV9(
+            "timer",
+            0,
+            primary_key=(0,),
+            indexes=INDEX_V9,
+            constraints=CONSTRAINT_V9,
+            schedule=RawScheduleV9(None, "tick", 1),
+        ),
+        types=(TIMER,),
+        misc_exports=(Variant("Procedure", RawProcedureV9("tick", product(t=Ref(0)), UNIT)),),
+    )
+    made = valid(raw)
+    assert made.tables["timer"].schedule == ScheduleDef("timer_sched", 1, "tick", "procedure")
+    assert not made.procedures["tick"].is_private
 
 
 # ----------------------------------------------------------------------------------------- views
@@ -470,8 +476,7 @@ def test_a_view_has_no_parameter_that_contains_itself() -> None:
 
 
 def view_key(*keys: tuple[str, ...], returns: AlgebraicType | None = None, **more: Any) -> Any:
-    entries = tuple(RawViewPrimaryKeyV10(name, columns) for name, *columns in keys)
-    entries = tuple(RawViewPrimaryKeyV10(e.view_source_name, tuple(e.columns)) for e in entries)
+    entries = tuple(RawViewPrimaryKeyV10(name, tuple(columns)) for name, *columns in keys)
     return module(Views=(view("v", returns),), ViewPrimaryKeys=entries, **more)
 
 
@@ -529,13 +534,15 @@ def test_an_explicit_primary_key_of_a_query_counts_more_than_an_inherited_one() 
 
 
 def test_a_view_of_rows_inherits_no_primary_key() -> None:
-    assert valid(view_key(returns=Array(Ref(0)), Tables=(keyed("a"),))).views["v"].primary_key is None
+    assert (
+        valid(view_key(returns=Array(Ref(0)), Tables=(keyed("a"),))).views["v"].primary_key is None
+    )
 
 
 def test_views_and_procedures_of_format_9_are_found_but_have_no_primary_keys() -> None:
     raw = module_v9(
-        RawTableV9("t", 0, primary_key=(0,), indexes=valid_index_v9(),
-                   constraints=valid_constraint_v9()),
+        RawTableV9("t", 0, primary_key=(0,), indexes=INDEX_V9,
+                   constraints=CONSTRAINT_V9),
         misc_exports=(
             Variant("View", RawViewV9("v", 3, True, True, Product(), QUERY)),
             Variant("Procedure", RawProcedureV9("p", product(a=U8), U8)),
@@ -597,6 +604,18 @@ def test_a_route_names_a_handler() -> None:
     found = reason(routes((GET, "/a"), handler="nobody", Reducers=(RawReducerV10("nobody"),)))
     assert found.kind == "MissingHttpHandler"
     assert "`nobody`" in found.message
+
+
+def test_a_route_may_name_a_handler_by_its_canonical_name() -> None:
+    names = explicit(Function={"onHook": "Hook"})
+    made = valid(routes((GET, "/a"), handler="Hook", ExplicitNames=names))
+    assert made.http_routes[0].handler_name == "Hook"
+
+
+def test_a_route_to_a_handler_with_a_wrong_name_is_not_wrong_itself() -> None:
+    wrong = (RawHttpHandlerV10("a b"),)
+    route = (RawHttpRouteV10("a b", GET, "/a"),)
+    assert reason(module(HttpHandlers=wrong, HttpRoutes=route)).kind == "IdentifierError"
 
 
 @pytest.mark.parametrize(

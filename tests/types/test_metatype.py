@@ -26,8 +26,10 @@ from stdb.types.algebraic import (
     U64,
     U256,
     UNIT,
+    AlgebraicType,
     Array,
     Element,
+    Primitive,
     Product,
     Ref,
     Sum,
@@ -71,14 +73,18 @@ VECTORS = [
     (
         X_Y,
         "02020000000001000000780a0001000000790a",
-        '{"Product":{"elements":[{"name":{"some":"x"},"algebraic_type":{"I32":[]}},'
-        '{"name":{"some":"y"},"algebraic_type":{"I32":[]}}]}}',
+        (
+            '{"Product":{"elements":[{"name":{"some":"x"},"algebraic_type":{"I32":[]}},'
+            '{"name":{"some":"y"},"algebraic_type":{"I32":[]}}]}}'
+        ),
     ),
     (
         option(STRING),
         "01020000000004000000736f6d650400040000006e6f6e650200000000",
-        '{"Sum":{"variants":[{"name":{"some":"some"},"algebraic_type":{"String":[]}},'
-        '{"name":{"some":"none"},"algebraic_type":{"Product":{"elements":[]}}}]}}',
+        (
+            '{"Sum":{"variants":[{"name":{"some":"some"},"algebraic_type":{"String":[]}},'
+            '{"name":{"some":"none"},"algebraic_type":{"Product":{"elements":[]}}}]}}'
+        ),
     ),
     (
         IDENTITY,
@@ -88,13 +94,17 @@ VECTORS = [
     (
         TIMESTAMP,
         f"02010000000025000000{MICROS}0c",
-        '{"Product":{"elements":[{"name":{"some":"__timestamp_micros_since_unix_epoch__"},'
-        '"algebraic_type":{"I64":[]}}]}}',
+        (
+            '{"Product":{"elements":[{"name":{"some":"__timestamp_micros_since_unix_epoch__"},'
+            '"algebraic_type":{"I64":[]}}]}}'
+        ),
     ),
     (
         SCHEDULE_AT,
-        "01020000000008000000496e74657276616c020100000000180000005f5f74696d655f6475726174696f6e5f"
-        f"6d6963726f735f5f0c000400000054696d6502010000000025000000{MICROS}0c",
+        (
+            "01020000000008000000496e74657276616c020100000000180000005f5f74696d655f6475726174696f6e5f"
+            f"6d6963726f735f5f0c000400000054696d6502010000000025000000{MICROS}0c"
+        ),
         INTERVAL,
     ),
     (
@@ -105,18 +115,18 @@ VECTORS = [
 ]
 
 
-def types(*, refs: int = 4) -> st.SearchStrategy:
+def types(*, refs: int = 4) -> st.SearchStrategy[AlgebraicType]:
     leaves = st.sampled_from(PRIMITIVES) | st.builds(Ref, st.integers(0, refs))
 
-    def composite(inner):
+    def composite(inner: st.SearchStrategy[AlgebraicType]) -> st.SearchStrategy[AlgebraicType]:
         members = st.lists(st.builds(Element, st.none() | st.text(), inner), max_size=4).map(tuple)
         return st.builds(Array, inner) | st.builds(Product, members) | st.builds(Sum, members)
 
     return st.recursive(leaves, composite, max_leaves=12)
 
 
-def nested_arrays(depth: int):
-    type_ = U8
+def nested_arrays(depth: int) -> AlgebraicType:
+    type_: AlgebraicType = U8
     for _ in range(depth - 1):
         type_ = Array(type_)
     return type_
@@ -126,53 +136,53 @@ def nested_arrays(depth: int):
 
 
 @pytest.mark.parametrize(("type_", "encoded", "_json"), VECTORS)
-def test_a_type_has_the_documented_bytes(type_, encoded, _json):
+def test_a_type_has_the_documented_bytes(type_: AlgebraicType, encoded: str, _json: str) -> None:
     assert encode_type(type_).hex() == encoded
     assert decode_type(bytes.fromhex(encoded)) == type_
 
 
 @pytest.mark.parametrize(("type_", "_encoded", "text"), VECTORS)
-def test_a_type_has_the_documented_json(type_, _encoded, text):
+def test_a_type_has_the_documented_json(type_: AlgebraicType, _encoded: str, text: str) -> None:
     assert json.dumps(type_to_json(type_), separators=(",", ":")) == text
     assert type_from_json(json.loads(text)) == type_
 
 
 @pytest.mark.parametrize("primitive", PRIMITIVES, ids=repr)
-def test_a_primitive_is_one_byte_and_one_key(primitive):
+def test_a_primitive_is_one_byte_and_one_key(primitive: Primitive) -> None:
     assert encode_type(primitive) == bytes([primitive.tag])
     assert type_to_json(primitive) == {primitive.name: []}
 
 
 @given(types())
-def test_every_type_survives_bytes_and_json(type_):
+def test_every_type_survives_bytes_and_json(type_: AlgebraicType) -> None:
     assert decode_type(encode_type(type_)) == type_
     assert type_from_json(json.loads(json.dumps(type_to_json(type_)))) == type_
 
 
 @given(st.lists(types(), max_size=5).map(lambda each: Typespace(tuple(each))))
-def test_every_typespace_survives_bytes_and_json(typespace):
+def test_every_typespace_survives_bytes_and_json(typespace: Typespace) -> None:
     assert decode_typespace(encode_typespace(typespace)) == typespace
     assert typespace_from_json(typespace_to_json(typespace)) == typespace
 
 
-def test_bytes_behind_a_type_do_not_matter():
+def test_bytes_behind_a_type_do_not_matter() -> None:
     assert decode_type(b"\x05\xff") == BOOL
 
 
-def test_an_unknown_kind_of_type_is_refused():
+def test_an_unknown_kind_of_type_is_refused() -> None:
     with pytest.raises(DecodeError, match="unknown tag 0x14 for sum type AlgebraicType"):
         decode_type(b"\x14")
 
 
 @pytest.mark.parametrize("encoded", [encoded for _, encoded, _ in VECTORS])
-def test_every_type_cut_short_is_refused(encoded):
+def test_every_type_cut_short_is_refused(encoded: str) -> None:
     data = bytes.fromhex(encoded)
     for size in range(len(data)):
         with pytest.raises(DecodeError):
             decode_type(data[:size])
 
 
-def test_a_type_may_nest_as_deep_as_the_limit_in_every_form():
+def test_a_type_may_nest_as_deep_as_the_limit_in_every_form() -> None:
     deepest = nested_arrays(DEPTH_MAX)
     assert decode_type(encode_type(deepest)) == deepest
     assert type_from_json(type_to_json(deepest)) == deepest
@@ -183,7 +193,7 @@ def test_a_type_may_nest_as_deep_as_the_limit_in_every_form():
     assert type_from_json(type_to_json(members)) == members
 
 
-def test_a_type_that_nests_deeper_is_neither_read_nor_written():
+def test_a_type_that_nests_deeper_is_neither_read_nor_written() -> None:
     message = f"more than {DEPTH_MAX} deep"
     with pytest.raises(DecodeError, match=message):
         decode_type(b"\3" * DEPTH_MAX + b"\7")
@@ -195,14 +205,14 @@ def test_a_type_that_nests_deeper_is_neither_read_nor_written():
         type_from_json(type_to_json(nested_arrays(DEPTH_MAX + 1)))
 
 
-def test_more_members_than_bytes_are_refused_at_once():
+def test_more_members_than_bytes_are_refused_at_once() -> None:
     start = time.perf_counter()
     with pytest.raises(DecodeError, match="data too short for 4294967295 members"):
         decode_type(bytes.fromhex("02ffffffff0107"))
     assert time.perf_counter() - start < 1
 
 
-def test_a_bare_product_has_no_key_of_its_kind():
+def test_a_bare_product_has_no_key_of_its_kind() -> None:
     assert product_to_json(product(a=U8)) == {
         "elements": [{"name": {"some": "a"}, "algebraic_type": {"U8": []}}]
     }
@@ -222,7 +232,9 @@ def test_a_bare_product_has_no_key_of_its_kind():
         ({"Sum": {"variants": []}}, NEVER),
     ],
 )
-def test_types_are_read_from_every_form_that_json_values_may_have(data, type_):
+def test_types_are_read_from_every_form_that_json_values_may_have(
+    data: object, type_: AlgebraicType
+) -> None:
     assert type_from_json(data) == type_
 
 
@@ -250,7 +262,7 @@ def test_types_are_read_from_every_form_that_json_values_may_have(data, type_):
         ),
     ],
 )
-def test_json_that_is_no_type_is_refused_with_its_place(data, message):
+def test_json_that_is_no_type_is_refused_with_its_place(data: object, message: str) -> None:
     with pytest.raises(DecodeError, match=message) as caught:
         type_from_json(data)
     assert caught.value.path.startswith("$")
@@ -263,7 +275,7 @@ LIST = Typespace(
 )
 
 
-def check(type_, data: str, typespace: Typespace = LIST) -> int:
+def check(type_: AlgebraicType, data: str, typespace: Typespace = LIST) -> int:
     """Return how many bytes the value takes."""
     reader = Reader(bytes.fromhex(data))
     check_bsatn(type_, typespace, reader)
@@ -291,7 +303,7 @@ def check(type_, data: str, typespace: Typespace = LIST) -> int:
         (Array(UNIT), "00000100", 4),
     ],
 )
-def test_a_value_is_walked_over(type_, data, size):
+def test_a_value_is_walked_over(type_: AlgebraicType, data: str, size: int) -> None:
     assert check(type_, data) == size
 
 
@@ -314,18 +326,20 @@ def test_a_value_is_walked_over(type_, data, size):
         (Ref(1), "01000000" * 200, f"nested more than {DEPTH_MAX} deep"),
     ],
 )
-def test_bytes_that_hold_no_value_are_refused(type_, data, message):
+def test_bytes_that_hold_no_value_are_refused(
+    type_: AlgebraicType, data: str, message: str
+) -> None:
     with pytest.raises(DecodeError, match=message):
         check(type_, data)
 
 
 @pytest.mark.parametrize("ref", [2, 9])
-def test_a_reference_that_leads_nowhere_is_the_fault_of_the_definition(ref):
+def test_a_reference_that_leads_nowhere_is_the_fault_of_the_definition(ref: int) -> None:
     with pytest.raises(DefinitionError, match=f"&{ref}"):
         check(Ref(ref), "00")
 
 
-def test_a_type_of_countless_empty_parts_is_refused_in_bounded_time():
+def test_a_type_of_countless_empty_parts_is_refused_in_bounded_time() -> None:
     doubling = Typespace((UNIT, *(product(a=Ref(n), b=Ref(n)) for n in range(60))))
     start = time.perf_counter()
     with pytest.raises(DecodeError, match="too many values without bytes"):
@@ -333,7 +347,7 @@ def test_a_type_of_countless_empty_parts_is_refused_in_bounded_time():
     assert time.perf_counter() - start < 10
 
 
-def test_a_long_list_is_not_read_when_its_bytes_are_not_there():
+def test_a_long_list_is_not_read_when_its_bytes_are_not_there() -> None:
     start = time.perf_counter()
     with pytest.raises(DecodeError, match="data too short"):
         check(Array(Array(U64)), "ffffffff")

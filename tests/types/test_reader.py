@@ -19,7 +19,7 @@ def limits(name: str) -> tuple[int, int]:
 
 
 @pytest.mark.parametrize("name", WIDTHS)
-def test_an_integer_is_little_endian_and_as_wide_as_its_name_says(name):
+def test_an_integer_is_little_endian_and_as_wide_as_its_name_says(name: str) -> None:
     bits, signed = WIDTHS[name]
     for value in (*limits(name), 1):
         writer = Writer()
@@ -29,7 +29,7 @@ def test_an_integer_is_little_endian_and_as_wide_as_its_name_says(name):
 
 
 @pytest.mark.parametrize("name", WIDTHS)
-def test_an_integer_out_of_range_is_not_written(name):
+def test_an_integer_out_of_range_is_not_written(name: str) -> None:
     low, high = limits(name)
     for value in (low - 1, high + 1, 1.0, "1", None):
         with pytest.raises(TypeMismatch) as caught:
@@ -39,7 +39,7 @@ def test_an_integer_out_of_range_is_not_written(name):
 
 
 @pytest.mark.parametrize("name", WIDTHS)
-def test_too_few_bytes_for_an_integer_say_how_many_there_should_be(name):
+def test_too_few_bytes_for_an_integer_say_how_many_there_should_be(name: str) -> None:
     size = WIDTHS[name][0] // 8
     reader = Reader(b"\0" * 7 + b"\1" * (size - 1), 7)
     with pytest.raises(DecodeError) as caught:
@@ -49,36 +49,36 @@ def test_too_few_bytes_for_an_integer_say_how_many_there_should_be(name):
     assert caught.value.offset == 7
 
 
-def test_a_string_is_its_length_in_bytes_and_utf8():
+def test_a_string_is_its_length_in_bytes_and_utf8() -> None:
     writer = Writer()
     writer.str("é☃")
     assert writer.finish() == bytes.fromhex("05000000c3a9e29883")
     assert Reader(writer.finish()).str() == "é☃"
 
 
-def test_a_string_longer_than_the_input_is_refused():
+def test_a_string_longer_than_the_input_is_refused() -> None:
     with pytest.raises(DecodeError, match=r"data too short for \[u8\]: expected 3 bytes, given 1"):
         Reader(bytes.fromhex("0300000061")).str()
 
 
-def test_bytes_that_are_no_utf8_are_refused_where_they_stop_being_it():
+def test_bytes_that_are_no_utf8_are_refused_where_they_stop_being_it() -> None:
     with pytest.raises(DecodeError, match="invalid utf8") as caught:
         Reader(bytes.fromhex("0200000061ff")).str()
     assert caught.value.offset == 5
 
 
 @pytest.mark.parametrize("value", [b"text", 1, "\ud800"])
-def test_only_text_is_written_as_a_string(value):
+def test_only_text_is_written_as_a_string(value: object) -> None:
     with pytest.raises(TypeMismatch, match="is not a str"):
         Writer().str(value)
 
 
-def test_only_bytes_are_written_as_bytes():
+def test_only_bytes_are_written_as_bytes() -> None:
     with pytest.raises(TypeMismatch, match="'de' is not bytes"):
         Writer().bytes("de")
 
 
-def test_a_bool_is_one_byte():
+def test_a_bool_is_one_byte() -> None:
     writer = Writer()
     writer.bool(True)
     writer.bool(False)
@@ -87,19 +87,19 @@ def test_a_bool_is_one_byte():
     assert [reader.bool(), reader.bool()] == [True, False]
 
 
-def test_a_bool_byte_above_one_is_refused_with_its_value():
+def test_a_bool_byte_above_one_is_refused_with_its_value() -> None:
     reader = Reader(b"\0\2", 1)
     with pytest.raises(DecodeError, match="a bool is 0 or 1, not 2") as caught:
         reader.bool()
     assert caught.value.offset == 1
 
 
-def test_only_a_bool_is_written_as_a_bool():
+def test_only_a_bool_is_written_as_a_bool() -> None:
     with pytest.raises(TypeMismatch, match="1 is not a bool"):
         Writer().bool(1)
 
 
-def test_an_option_has_zero_for_a_value_and_one_for_none():
+def test_an_option_has_zero_for_a_value_and_one_for_none() -> None:
     writer = Writer()
     writer.opt(7, writer.u8)
     writer.opt(None, writer.u8)
@@ -108,13 +108,13 @@ def test_an_option_has_zero_for_a_value_and_one_for_none():
     assert [reader.opt(reader.u8), reader.opt(reader.u8)] == [7, None]
 
 
-def test_another_tag_of_an_option_is_refused():
+def test_another_tag_of_an_option_is_refused() -> None:
     reader = Reader(b"\2")
     with pytest.raises(DecodeError, match="unknown tag 0x2 for sum type option"):
         reader.opt(reader.u8)
 
 
-def test_a_tag_without_variant_is_refused_in_hex_with_the_name_of_the_sum():
+def test_a_tag_without_variant_is_refused_in_hex_with_the_name_of_the_sum() -> None:
     with pytest.raises(DecodeError, match="unknown tag 0x1f for sum type Fruit") as caught:
         Reader(b"\x1f").tag(3, "Fruit")
     assert caught.value.offset == 0
@@ -122,7 +122,7 @@ def test_a_tag_without_variant_is_refused_in_hex_with_the_name_of_the_sum():
         Reader(b"\3").tag(3)
 
 
-def test_a_list_is_its_count_and_its_items():
+def test_a_list_is_its_count_and_its_items() -> None:
     writer = Writer()
     writer.vec([1, 2], writer.u16)
     assert writer.finish() == bytes.fromhex("0200000001000200")
@@ -130,7 +130,7 @@ def test_a_list_is_its_count_and_its_items():
     assert reader.vec(reader.u16, 2) == (1, 2)
 
 
-def test_a_count_that_the_input_cannot_hold_is_refused_before_anything_is_read():
+def test_a_count_that_the_input_cannot_hold_is_refused_before_anything_is_read() -> None:
     reader = Reader(bytes.fromhex("ffffffff0102"))
     read = []
     with pytest.raises(DecodeError, match=r"expected 8589934590 bytes, given 2"):
@@ -138,7 +138,7 @@ def test_a_count_that_the_input_cannot_hold_is_refused_before_anything_is_read()
     assert read == []
 
 
-def test_many_items_without_bytes_are_refused_at_once():
+def test_many_items_without_bytes_are_refused_at_once() -> None:
     reader = Reader(bytes.fromhex("ffffffff"))
     start = time.perf_counter()
     with pytest.raises(DecodeError, match="4294967295 items without bytes"):
@@ -146,18 +146,18 @@ def test_many_items_without_bytes_are_refused_at_once():
     assert time.perf_counter() - start < 1
 
 
-def test_a_few_items_without_bytes_are_read():
+def test_a_few_items_without_bytes_are_read() -> None:
     reader = Reader(EMPTY_ITEMS_MAX.to_bytes(4, "little"))
     assert len(reader.vec(lambda: None, 0)) == EMPTY_ITEMS_MAX
 
 
-def test_reading_starts_at_the_offset_and_leaves_what_is_behind():
+def test_reading_starts_at_the_offset_and_leaves_what_is_behind() -> None:
     reader = Reader(memoryview(b"xx\5yy"), 2)
     assert reader.u8() == 5
     assert (reader.offset, reader.remaining) == (3, 2)
 
 
-def test_nesting_is_limited_and_leaving_makes_room():
+def test_nesting_is_limited_and_leaving_makes_room() -> None:
     reader = Reader(b"")
     for _ in range(3):
         reader.enter(3)
@@ -169,7 +169,7 @@ def test_nesting_is_limited_and_leaving_makes_room():
 
 
 @given(st.lists(st.tuples(st.text(), st.none() | st.binary(), st.booleans())))
-def test_what_is_written_is_read_again(rows):
+def test_what_is_written_is_read_again(rows: list[tuple[str, bytes | None, bool]]) -> None:
     writer = Writer()
     writer.vec(
         rows,

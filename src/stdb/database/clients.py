@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Self
 
-from ..errors import Error
+from ..errors import DatabaseClosed, Error
 from .reducers import Reducers
 
 if TYPE_CHECKING:
+    from types import TracebackType
+
     from ..client import Connection
     from ..module import ReducerDeclaration
     from ..types.values import ConnectionId, Identity
@@ -84,33 +86,25 @@ class _LifecycleCall:
     def __init__(self, database: Database, lifecycle: str, connection: Connection) -> None:
         self._database = database
         self._connection = connection
+        self._writing = database._store.writing()
         self._declared = next(
             (r for r in database._reducers.values() if r.lifecycle == lifecycle), None
         )
 
     def __enter__(self) -> Self:
-        state = self._database._state
-        state.check_not_nested()
-        try:
-            state.begin()
-            if self._database._closed:
-                self._database._refuse_closed()
-        except BaseException:
-            state.end()
-            raise
+        self._writing.__enter__()
+        if self._database._closed:
+            self._writing.__exit__(DatabaseClosed, None, None)
+            self._database._refuse_closed()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        state = self._database._state
-        try:
-            try:
-                if kind is None:
-                    self._database._store.commit()
-            finally:
-                state.end()
-        finally:
-            if state.lock._is_owned():  # type: ignore[attr-defined]
-                state.end()
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._writing.__exit__(kind, error, trace)
 
     def run_reducer(self) -> None:
         """Run the lifecycle reducer, if the module has one."""

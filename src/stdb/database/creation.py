@@ -17,31 +17,21 @@ _MODULE_VERSION = "0.0.1"
 def create(database: Database) -> None:
     """Create the tables, note the module and run ``init``, all in one transaction."""
     program = database._program
-    state = database._state
-    try:
-        try:
-            state.begin()
-            store = database._store
-            store.create_tables(
-                (table, program.shapes[name]) for name, table in program.definition.tables.items()
-            )
-            store["st_module"].insert(
-                database_identity=database.identity.value,
-                owner_identity=database.owner.value,
-                program_kind=PYTHON_PROGRAM,
-                program_hash=program_hash(program.program_bytes),
-                program_bytes=program.program_bytes,
-                module_version=_MODULE_VERSION,
-            )
-            init = next((r for r in program.reducers.values() if r.lifecycle == "init"), None)
-            if init is not None:
-                database._invoke(init, (), database.owner, None)
-            store.commit()
-        finally:
-            state.end()
-    finally:
-        if state.lock._is_owned():  # type: ignore[attr-defined]
-            state.end()
+    with database._store.writing() as store:
+        store.create_tables(
+            (table, program.shapes[name]) for name, table in program.definition.tables.items()
+        )
+        store["st_module"].insert(
+            database_identity=database.identity.value,
+            owner_identity=database.owner.value,
+            program_kind=PYTHON_PROGRAM,
+            program_hash=program_hash(program.program_bytes),
+            program_bytes=program.program_bytes,
+            module_version=_MODULE_VERSION,
+        )
+        init = next((r for r in program.reducers.values() if r.lifecycle == "init"), None)
+        if init is not None:
+            database._invoke(init, (), database.owner, None)
 
 
 def program_hash(program: bytes) -> int:

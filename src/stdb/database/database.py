@@ -228,8 +228,7 @@ class Database:
                 state.end()
         finally:
             # An interrupt may have struck inside the first end: it can be called again.
-            if state.lock._is_owned():  # type: ignore[attr-defined]
-                state.end()
+            state.end_if_begun()
 
     def _invoke(
         self,

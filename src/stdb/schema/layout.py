@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 NESTING_MAX: Final = 16
 
 
-class RawStruct(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class RawStruct(msgspec.Struct, frozen=True):
     """The base of the raw structures; the annotations of a subclass are its layout."""
 
 

@@ -7,6 +7,7 @@ them to readers and type checkers, and do the work that needs no speed.
 
 from __future__ import annotations
 
+from types import FunctionType
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, overload
 
 from ..errors import PermissionDenied, TransactionError, UsageError, unknown_name
@@ -194,7 +195,8 @@ class TableHandle(Generic[R]):
             for method in ("find", "update") if self._writable else ("find",):
                 function = table.functions[f"{method}_{position}"]
                 # Python names it so when it is called with the wrong number of arguments.
-                function.__qualname__ = f"{table.name}.{name}.{method}"
+                if isinstance(function, FunctionType):
+                    function.__qualname__ = f"{table.name}.{name}.{method}"
                 handle.__dict__[method] = function
         return handle
 

@@ -30,6 +30,20 @@ _MERGE_PART: Final = 16
 _order_lock: Final = Lock()
 
 
+class UniqueMap(dict[Any, Any]):
+    """The map of a unique index whose keys are the column's values themselves.
+
+    Its ``__getitem__`` is ``find``: a hit runs no Python at all. A miss comes to `mend_key`, which
+    refuses a value of the wrong type and returns any other as the column would hold it.
+    """
+
+    __slots__ = ("mend_key",)
+    mend_key: Callable[[Any], Any]
+
+    def __missing__(self, key: Any) -> Any:
+        return self.get(self.mend_key(key))
+
+
 class Bag(dict[Any, Any]):
     """The rows of one key of an index that is not unique: main key -> row."""
 

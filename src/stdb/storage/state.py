@@ -145,6 +145,11 @@ class State:
         if self.lock._is_owned():  # type: ignore[attr-defined]
             self.lock.release()
 
+    def end_if_begun(self) -> None:
+        """Do what an interrupted `end` left undone."""
+        if self.lock._is_owned():  # type: ignore[attr-defined]
+            self.end()
+
     # -- reading ------------------------------------------------------------------------------
 
     def begin_reading(self) -> int:

@@ -23,6 +23,7 @@ from .sequence import Sequence
 from .state import State
 from .table import Table
 from .table_code import TableCode
+from .writing import Writing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -246,6 +247,10 @@ class Store:
         table.functions["update_0"](described.replace(allocated=sequence.allocated))
 
     # -- transactions -------------------------------------------------------------------------
+
+    def writing(self) -> Writing:
+        """Return a read-write transaction to use in a ``with``."""
+        return Writing(self)
 
     def commit(self) -> None:
         """Pass the point from which the open transaction is finished, not undone.

@@ -29,7 +29,7 @@ from ..types.bsatn_encode import make_encoder
 from ..types.exact import Inexact, exact, mismatch, other_class_hint
 from ..types.satn import satn
 from .changes import TableChanges
-from .index import Index
+from .index import Index, UniqueMap
 from .scan import OpenScans
 from .sequence import Sequence
 from .table_code import TableCode
@@ -81,7 +81,11 @@ class Table:
         self.state = state
         self.table_id = table_id
         self.sequences = sequences
-        self.rows: dict[Any, Any] = {}
+        plan = code.plan
+        maps: list[dict[Any, Any]] = [
+            UniqueMap() if plan.finds_by_value(i) else {} for i in range(len(plan.unique))
+        ]
+        self.rows: dict[Any, Any] = {} if plan.main is None else maps[plan.main]
         self.before: dict[Any, Any] = {}
         self.scans = OpenScans()
         self.is_event = definition.is_event
@@ -89,11 +93,10 @@ class Table:
         self.column_keys: dict[str, Callable[[Any], Any]] = {}
         self.encode = _lazily(lambda: make_encoder(self.shape))
         self.decode = _lazily(lambda: make_decoder(self.shape))
-        self._bind()
+        self._bind(maps)
 
-    def _bind(self) -> None:
+    def _bind(self, maps: list[dict[Any, Any]]) -> None:
         plan = self.code.plan
-        maps = [self.rows if i == plan.main else {} for i in range(len(plan.unique))]
         noted: list[set[Any]] = []
         by_column = {sequence.column: sequence for sequence in self._sequence_columns()}
         functions = self.code.bind(

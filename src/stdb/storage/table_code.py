@@ -18,84 +18,21 @@ from threading import get_ident
 from typing import TYPE_CHECKING, Any, Final
 
 from ..codegen import Code
-from ..types.bsatn_encode import children
 from ..types.compose import Composer
 from ..types.exact import check_expression
-from ..types.keys import is_own_key, key_expression
-from ..types.shapes import (
-    Float,
-    Option,
-    Record,
-    Result,
-    Sequence,
-    Shape,
-    Tagged,
-)  # fmt: skip
+from ..types.shapes import Blob, Bool, Int, PlainEnum, Schedule, Wrapped
 from .index import Bag
+from .plan import Plan
 
 if TYPE_CHECKING:
     from ..schema import TableDef
+    from ..types.shapes import Record
 
 #: Names that each table gives to its own copy of the functions.
 BOUND: Final = (
     "table", "state", "rows", "before", "scans", "touched", "maps", "noted", "indexes",
     "next_values",
 )  # fmt: skip
-
-
-class Plan:
-    """What the generator knows of a table: columns, which index is the main one, which are unique.
-
-    Parameters
-    ----------
-    definition : TableDef
-        The table.
-    shape : Record
-        Its rows.
-    """
-
-    def __init__(self, definition: TableDef, shape: Record) -> None:
-        self.definition = definition
-        self.shape = shape
-        constraints = {c.columns for c in definition.constraints}
-        self.unique = [tuple(sorted(i.columns)) in constraints for i in definition.indexes]
-        self.main = self._choose_main()
-        self.has_float = contains_float(shape)
-
-    def _choose_main(self) -> int | None:
-        """Return the position of the index whose dict holds the rows; None: rows by themselves."""
-        unique = [i for i, is_unique in enumerate(self.unique) if is_unique]
-        for i in unique:
-            if self.definition.indexes[i].columns == (self.definition.primary_key,):
-                return i
-        return unique[0] if unique else None
-
-    @property
-    def others(self) -> list[int]:
-        """The positions of the indexes that have a dict of their own."""
-        return [i for i in range(len(self.unique)) if i != self.main]
-
-    def key(self, c: Composer, index: int, read: str = "c") -> str:
-        """Return source for the key of an index from local variables ``c0``, ``c1``."""
-        columns = self.definition.indexes[index].columns
-        keys = [key_expression(c, self.shape.fields[p].shape, f"{read}{p}") for p in columns]
-        return keys[0] if len(keys) == 1 else f"({', '.join(keys)})"
-
-    def key_of_row(self, c: Composer, index: int, row: str) -> str:
-        """Return source for the key of an index from a row."""
-        columns = self.definition.indexes[index].columns
-        fields = self.shape.fields
-        keys = [key_expression(c, fields[p].shape, f"{row}.{fields[p].attribute}") for p in columns]
-        return keys[0] if len(keys) == 1 else f"({', '.join(keys)})"
-
-
-def contains_float(shape: Shape, seen: frozenset[int] = frozenset()) -> bool:
-    """Whether two equal values of `shape` may differ in their bytes: 0.0 and -0.0."""
-    if isinstance(shape, Float):
-        return True
-    if id(shape) in seen or not isinstance(shape, Record | Sequence | Option | Result | Tagged):
-        return False
-    return any(contains_float(child, seen | {id(shape)}) for child in children(shape))
 
 
 class _Writer:
@@ -116,20 +53,27 @@ class _Writer:
 
     def admit(self) -> None:
         """Check thread and class, and the values; leave them in ``c0``, ``c1``."""
+        columns = range(len(self.plan.shape.fields))
+        self.check_thread()
+        self.read_columns()
+        self.check_columns([self.check(p) for p in columns])
+
+    def check_thread(self) -> None:
+        self.put(f"if state.thread != {self.get_ident}():", "    table.refuse_write()", indent=2)
+
+    def read_columns(self, indent: int = 2) -> None:
         fields = self.plan.shape.fields
-        checks = " and ".join(
-            f"({check_expression(self.c, f.shape, f'c{p}')})" for p, f in enumerate(fields)
-        )
-        reads = [f"c{p} = row.{f.attribute}" for p, f in enumerate(fields)]
-        self.put(
-            f"if state.thread != {self.get_ident}():",
-            "    table.refuse_write()",
-            *reads,
-            f"if not ({checks or 'True'}):",
-            "    row = table.mend(row)",
-            *("    " + read for read in reads),
-            indent=2,
-        )
+        self.put(*(f"c{p} = row.{f.attribute}" for p, f in enumerate(fields)), indent=indent)
+
+    def check(self, position: int) -> str:
+        return check_expression(self.c, self.plan.shape.fields[position].shape, f"c{position}")
+
+    def check_columns(self, checks: list[str]) -> None:
+        """Mend the row unless all `checks` hold."""
+        if checks:
+            self.put(f"if not ({' and '.join(f'({check})' for check in checks)}):", indent=2)
+            self.put("row = table.mend(row)", indent=3)
+            self.read_columns(indent=3)
 
     def generate_values(self) -> None:
         """Fill auto-increment columns that hold 0."""
@@ -146,6 +90,18 @@ class _Writer:
                 self.put(f"if c{p} == 0:", f"    c{p} = next_values[{slot}]()", indent=3)
         arguments = ", ".join(f"{f.attribute}=c{p}" for p, f in enumerate(fields))
         self.put(f"row = {self.row_class}({arguments})", indent=3)
+
+    def is_kept_cheaper(self, position: int, index: int) -> bool:
+        """Whether asking if an update kept a column costs less than checking its value."""
+        plan = self.plan
+        keys = {p for i in (index, plan.main) if i is not None for p in self.columns_of(i)}
+        shape = plan.shape.fields[position].shape
+        return position not in keys and not isinstance(
+            shape, Bool | Int | Blob | PlainEnum | Wrapped | Schedule
+        )
+
+    def columns_of(self, index: int) -> tuple[int, ...]:
+        return self.plan.definition.indexes[index].columns
 
     def main_key(self) -> str:
         plan = self.plan
@@ -364,21 +320,35 @@ class _Writer:
         )
 
     def write_update(self, index: int) -> None:
-        """Write the update through a unique index."""
+        """Write the update through a unique index.
+
+        A column that still holds the very object of the old row was checked when that came in.
+        """
         plan = self.plan
         is_main = index == plan.main
+        columns = range(len(plan.shape.fields))
+        later = [p for p in columns if self.is_kept_cheaper(p, index)]
         self.put(
             f"def update_{index}(row):",
             f"    if row.__class__ is not {self.row_class}:",
             "        row = table.take(row, {})",
         )
-        self.admit()
+        self.check_thread()
+        self.read_columns()
+        self.check_columns([self.check(p) for p in columns if p not in later])
         self.generate_values()
         self.put(f"k = {self.main_key()}", indent=2)
         if is_main:
             self.put("old = rows.get(k)", indent=2)
         else:
             self.put(f"old = map{index}.get({plan.key(self.c, index)})", indent=2)
+        self.check_columns(
+            [
+                f"(old is not None and c{p} is old.{plan.shape.fields[p].attribute}) "
+                f"or ({self.check(p)})"
+                for p in later
+            ]
+        )
         self.put("if old is None:", f"    raise table.not_found({index}, row)", indent=2)
         if plan.has_float:
             self.put("if old == row:", "    return old", indent=2)
@@ -446,17 +416,11 @@ class _Writer:
         self.put(f"    if not ({checks}):", f"        {mend}", f"    return {key}", "")
         if not self.plan.unique[index]:
             return
-        if len(names) == 1 and is_own_key(fields[columns[0]].shape):
+        if self.plan.finds_by_value(index):
             # The key is the value itself: its type matters only when nothing is found.
             self.put(
-                f"def find_{index}(value):",
-                "    try:",
-                f"        row = get{index}(value)",
-                "    except TypeError:",
-                "        row = None",
-                "    if row is None:",
-                f"        return get{index}(key_from_{index}(value))",
-                "    return row",
+                f"maps[{index}].mend_key = key_from_{index}",
+                f"find_{index} = maps[{index}].__getitem__",
                 "",
             )
         else:

@@ -18,6 +18,7 @@ import msgspec
 from ..errors import DefinitionError
 from . import algebraic as at
 from .shapes import (
+    BLOB,
     BY_TYPE,
     Field,
     Option,
@@ -114,7 +115,8 @@ class ShapeMaker:
             case at.Ref(index=index):
                 return self._referenced(index)
             case at.Array(element=element):
-                return Sequence(self.shape(element, f"{name}Item"))
+                inner = self.shape(element, f"{name}Item")
+                return BLOB if inner is BY_TYPE[at.U8] else Sequence(inner)
             case at.Product():
                 return self._record(type_, name, None)
             case at.Sum():
@@ -123,25 +125,29 @@ class ShapeMaker:
 
     def _referenced(self, index: int) -> Shape:
         if index not in self._by_ref:
-            type_ = self.typespace[index]
-            name = self.names.get(index, f"Type{index}")
-
-            def remember(shape: Shape) -> None:
-                self._by_ref[index] = shape
-
             if index in self._inside:
                 raise DefinitionError(f"recursive type reference &{index}: it holds only itself")
             self._inside.add(index)
-            match type_:
-                case _ if at.is_special(type_) or type_ in BY_TYPE:
-                    remember(self.shape(type_, name))
-                case at.Product():
-                    self._record(type_, name, remember)
-                case at.Sum():
-                    self._sum(type_, name, remember)
-                case _:
-                    remember(self.shape(self.typespace.follow(type_), name))
+            try:
+                self._define(index)
+            finally:
+                self._inside.remove(index)
         return self._by_ref[index]
+
+    def _define(self, index: int) -> None:
+        type_ = self.typespace[index]
+        name = self.names.get(index, f"Type{index}")
+
+        def remember(shape: Shape) -> None:
+            self._by_ref[index] = shape
+
+        match type_:
+            case at.Product() if not at.is_special(type_) and type_ not in BY_TYPE:
+                self._record(type_, name, remember)
+            case at.Sum() if not at.is_special(type_):
+                self._sum(type_, name, remember)
+            case _:
+                remember(self.shape(type_, name))
 
     def _record(
         self, type_: at.Product, name: str, remember: Callable[[Shape], None] | None
