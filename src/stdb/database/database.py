@@ -98,6 +98,8 @@ class Database:
             raise TypeMismatch(
                 f"Database takes a stdb.Module, got {type(module).__name__} {shorten(module)}"
             )
+        if owner is not None and owner.__class__ is not Identity:
+            refuse_identity("owner", owner)
         from ..storage.store import Store  # compiles the system tables: not at import
 
         self._set_up(module.freeze(), name or module.name, clock or SystemClock(), owner, Store())
@@ -191,7 +193,11 @@ class Database:
         declared = self._callable.get(reducer)
         if declared is None or not (declared.public or sender is None or sender == self._owner):
             self._refuse_reducer(reducer)
-        self._run(declared, args, sender or self._owner, self._host_connection)
+        if sender is None:
+            sender = self._owner
+        elif sender.__class__ is not Identity:
+            refuse_identity("sender", sender)
+        self._run(declared, args, sender, self._host_connection)
 
     def _call_declared(self, declared: ReducerDeclaration, args: tuple[Any, ...]) -> None:
         self._run(declared, args, self._owner, self._host_connection)
@@ -313,6 +319,8 @@ class Database:
         ReducerError
             ``client_connected`` refused it: there is no connection.
         """
+        if identity is not None and identity.__class__ is not Identity:
+            refuse_identity("identity", identity)
         chosen = identity or self._ids.identity("client")
         return Connection(self._port(), chosen, self._ids.connection_id())
 
@@ -405,3 +413,13 @@ class Database:
             error = unknown_name("reducer", name, public)
         self._logs.write("Error", str(error), function=str(name))
         raise error
+
+
+def refuse_identity(parameter: str, value: object) -> NoReturn:
+    """Raise the error for something that is not an identity."""
+    hint = "; Identity.from_hex(…) makes one of hex digits" if isinstance(value, str) else ""
+    raise TypeMismatch(
+        f"{parameter} is an Identity, not {type(value).__name__} {shorten(value)}{hint}",
+        expected="Identity",
+        got=value,
+    )
