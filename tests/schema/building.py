@@ -14,8 +14,14 @@ from stdb.schema import (
     Variant,
     validate,
 )
-from stdb.schema.raw_shared import RawRowLevelSecurity, btree, unique
-from stdb.schema.raw_v9 import RawScopedTypeNameV9, RawTableV9, RawTypeV9
+from stdb.schema.raw_shared import RawLifecycle, RawRowLevelSecurity, btree, unique
+from stdb.schema.raw_v9 import (
+    RawConstraintV9,
+    RawIndexV9,
+    RawScopedTypeNameV9,
+    RawTableV9,
+    RawTypeV9,
+)
 from stdb.schema.raw_v10 import (
     RawColumnDefaultV10,
     RawConstraintV10,
@@ -252,3 +258,59 @@ def valid(raw: RawModuleDef) -> ModuleDef:
         return validate(raw)
     except DefinitionError as error:
         raise AssertionError(str(error)) from None
+
+
+def one_table(*types: AlgebraicType, **parts: Any) -> RawModuleDefV10:
+    """Return a module with the table ``person`` of these parts."""
+    raw: RawModuleDefV10 = module(*types, Tables=(table(**parts),))
+    return raw
+
+
+def column(type_: AlgebraicType, *more: AlgebraicType, **parts: Any) -> RawModuleDefV10:
+    """Return a module with the table ``person`` that has one column ``c``."""
+    return one_table(product(c=type_), *more, **parts)
+
+
+INDEX_V9 = (RawIndexV9(None, None, btree(0)),)
+CONSTRAINT_V9 = (RawConstraintV9(None, unique(0)),)
+
+
+def procedure(name: str, params: Product = UNIT, returns: AlgebraicType = UNIT) -> Any:
+    return RawProcedureV10(name, params, returns)
+
+
+def lifecycles(*pairs: tuple[RawLifecycle, str], **sections: Any) -> RawModuleDefV10:
+    raw: RawModuleDefV10 = module(
+        Reducers=(RawReducerV10("f"), RawReducerV10("g")),
+        LifeCycleReducers=tuple(RawLifecycleReducerV10(*pair) for pair in pairs),
+        **sections,
+    )
+    return raw
+
+
+TICK = RawReducerV10("tick", product(t=Ref(0)))
+
+
+def scheduled(
+    *, row: Product = TIMER, at: int = 1, key: int = 0, function: str = "tick", **sections: Any
+) -> RawModuleDefV10:
+    """Return a module whose table ``timer`` is scheduled."""
+    parts: dict[str, Any] = {
+        "Tables": (keyed("timer", column=key),),
+        "Reducers": (TICK,),
+        "Schedules": (RawScheduleV10("ignored", "timer", at, function),),
+    }
+    raw: RawModuleDefV10 = module(row, **(parts | sections))
+    return raw
+
+
+HANDLER = (RawHttpHandlerV10("onHook"),)
+
+
+def routes(*pairs: tuple[Variant, str], handler: str = "onHook", **sections: Any) -> Any:
+    made = tuple(RawHttpRouteV10(handler, method, path) for method, path in pairs)
+    return snake(PERSON, HttpHandlers=HANDLER, HttpRoutes=made, **sections)
+
+
+def brew(method: str = "BREW") -> Variant:
+    return Variant("Method", Variant("Extension", method))

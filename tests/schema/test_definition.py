@@ -49,7 +49,14 @@ def test_things_are_found_by_canonical_and_by_accessor_name(made: ModuleDef) -> 
     assert made.reducer("add_person") is made.reducer("addPerson")
     assert made.procedure("fetch_all") is made.procedure("fetchAll")
     assert made.view("all_people") is made.views["all_people"]
-    assert made.find_table("nobody") is None
+    for find in (made.find_table, made.find_reducer, made.find_procedure, made.find_view):
+        assert find("nobody") is None
+
+
+def test_a_view_knows_its_columns_and_parameters(made: ModuleDef) -> None:
+    people = made.view("all_people")
+    assert people.param_names == ("min_age",)
+    assert people.column("full_name") is people.column("fullName") is people.columns[1]
 
 
 @pytest.mark.parametrize("kind", ["table", "reducer", "procedure", "view"])

@@ -1,4 +1,4 @@
-"""What makes a module wrong: functions, schedules, views, HTTP routes, modules in modules."""
+"""What makes a module wrong: reducers, procedures, lifecycles, schedules."""
 
 from __future__ import annotations
 
@@ -6,17 +6,19 @@ from typing import Any
 
 import pytest
 from tests.schema.building import (
-    ANY,
-    GET,
+    CONSTRAINT_V9,
+    INDEX_V9,
     PERSON,
-    QUERY,
+    TICK,
     TIMER,
     explicit,
     keyed,
+    lifecycles,
     module,
     module_v9,
+    procedure,
     reason,
-    reasons,
+    scheduled,
     snake,
     table,
     valid,
@@ -24,26 +26,16 @@ from tests.schema.building import (
 )
 
 from stdb.schema import RawModuleDefV9, RawModuleDefV10, ScheduleDef, Variant
-from stdb.schema.layout import NESTING_MAX
-from stdb.schema.raw_shared import RawLifecycle, btree, unique
+from stdb.schema.raw_shared import RawLifecycle
 from stdb.schema.raw_v9 import (
-    RawConstraintV9,
-    RawIndexV9,
     RawProcedureV9,
     RawReducerV9,
     RawScheduleV9,
     RawTableV9,
-    RawViewV9,
 )
 from stdb.schema.raw_v10 import (
-    RawHttpHandlerV10,
-    RawHttpRouteV10,
-    RawLifecycleReducerV10,
-    RawProcedureV10,
     RawReducerV10,
     RawScheduleV10,
-    RawSubmoduleV10,
-    RawViewPrimaryKeyV10,
 )
 from stdb.types.algebraic import (
     SCHEDULE_AT,
@@ -53,24 +45,15 @@ from stdb.types.algebraic import (
     U64,
     UNIT,
     AlgebraicType,
-    Array,
     Element,
     Product,
     Ref,
-    option,
     product,
-    result,
     sum_of,
 )
 
 NO_NAME = Product((Element("a", U8), Element(None, U8)))
-INDEX_V9 = (RawIndexV9(None, None, btree(0)),)
-CONSTRAINT_V9 = (RawConstraintV9(None, unique(0)),)
 INLINE = product(p=product(x=U8))
-
-
-def procedure(name: str, params: Product = UNIT, returns: AlgebraicType = UNIT) -> Any:
-    return RawProcedureV10(name, params, returns)
 
 
 # ----------------------------------------------------------------------------------------- names
@@ -174,15 +157,6 @@ def test_functions_keep_the_order_of_their_declaration() -> None:
 # ------------------------------------------------------------------------------------ lifecycles
 
 
-def lifecycles(*pairs: tuple[RawLifecycle, str], **sections: Any) -> RawModuleDefV10:
-    raw: RawModuleDefV10 = module(
-        Reducers=(RawReducerV10("f"), RawReducerV10("g")),
-        LifeCycleReducers=tuple(RawLifecycleReducerV10(*pair) for pair in pairs),
-        **sections,
-    )
-    return raw
-
-
 def test_a_lifecycle_reducer_is_private_in_format_10() -> None:
     made = valid(lifecycles(("OnDisconnect", "f")))
     found = made.lifecycle_reducer("client_disconnected")
@@ -244,21 +218,6 @@ def test_lifecycle_and_scheduled_functions_stay_public_in_format_9() -> None:
 
 
 # ------------------------------------------------------------------------------------- schedules
-
-TICK = RawReducerV10("tick", product(t=Ref(0)))
-
-
-def scheduled(
-    *, row: Product = TIMER, at: int = 1, key: int = 0, function: str = "tick", **sections: Any
-) -> RawModuleDefV10:
-    """Return a module whose table ``timer`` is scheduled."""
-    parts: dict[str, Any] = {
-        "Tables": (keyed("timer", column=key),),
-        "Reducers": (TICK,),
-        "Schedules": (RawScheduleV10("ignored", "timer", at, function),),
-    }
-    raw: RawModuleDefV10 = module(row, **(parts | sections))
-    return raw
 
 
 def test_a_schedule_has_a_generated_name_and_makes_its_reducer_private() -> None:
@@ -397,303 +356,3 @@ def test_a_scheduled_procedure_stays_public_in_format_9() -> None:
     made = valid(raw)
     assert made.tables["timer"].schedule == ScheduleDef("timer_sched", 1, "tick", "procedure")
     assert not made.procedures["tick"].is_private
-
-
-# ----------------------------------------------------------------------------------------- views
-
-
-@pytest.mark.parametrize(
-    ("returns", "kind"), [(option(Ref(0)), "option"), (Array(Ref(0)), "array"), (QUERY, "query")]
-)
-def test_a_view_returns_an_option_an_array_or_a_query(returns: AlgebraicType, kind: str) -> None:
-    made = valid(module(Views=(view("v", returns, index=7, is_public=False),))).views["v"]
-    assert (made.returns, made.product_type_ref, made.index, made.is_public) == (kind, 0, 7, False)
-    assert made.row_type == PERSON
-
-
-@pytest.mark.parametrize(
-    "returns",
-    [
-        Ref(0),
-        Array(PERSON),
-        option(PERSON),
-        result(Ref(0), STRING),
-        Array(Array(Ref(0))),
-        product(query=Ref(0)),
-        product(__query__=Ref(0), more=U8),
-        product(__query__=PERSON),
-        UNIT,
-        U8,
-    ],
-    ids=str,
-)
-def test_a_view_returns_nothing_else(returns: AlgebraicType) -> None:
-    found = reason(module(Views=(view("v", returns),)))
-    assert (found.kind, found.table) == ("InvalidViewReturnType", "v")
-    assert f"`{returns}`" in found.message
-
-
-@pytest.mark.parametrize("ref", [1, 9])
-def test_the_rows_of_a_view_are_a_product(ref: int) -> None:
-    found = reason(module(PERSON, sum_of(A=UNIT), Views=(view("v", Array(Ref(ref))),)))
-    assert (found.kind, found.table) == ("InvalidProductTypeRef", "v")
-    assert f"&{ref}" in found.message
-
-
-@pytest.mark.parametrize("returns", [Array(Ref(0)), QUERY])
-def test_the_rows_of_a_view_are_a_named_type(returns: AlgebraicType) -> None:
-    found = reason(module(PERSON, named={}, Views=(view("v", returns),)))
-    assert found.kind == "ClientCodegenError"
-    assert found.message.startswith("error at view `v` return value: ")
-
-
-def test_the_columns_of_a_view_are_checked_like_those_of_a_table() -> None:
-    row = Product((Element(None, U8), Element("b", product(x=U8))))
-    found = reasons(module(row, Views=(view("v", Array(Ref(0))),)))
-    assert {(r.kind, r.table, r.column) for r in found} == {
-        ("UnnamedColumn", "v", "0"),
-        ("ClientCodegenError", "v", "b"),
-        ("ClientCodegenError", None, None),
-    }
-
-
-def test_the_columns_and_parameters_of_a_view_have_canonical_names() -> None:
-    row = product(userID=U8)
-    made = valid(snake(row, Views=(view("myView", params=product(minAge=Ref(0))),)))
-    [found] = made.views.values()
-    assert (found.name, found.accessor_name) == ("my_view", "myView")
-    assert [c.name for c in found.columns] == ["user_id"]
-    assert [c.name for c in found.param_columns] == ["min_age"]
-    assert found.param_columns[0].type == product(user_id=U8)
-    assert found.params == product(minAge=Ref(0))
-
-
-def test_a_view_has_no_parameter_that_contains_itself() -> None:
-    raw = module(PERSON, product(me=Array(Ref(1))), Views=(view("v", params=product(p=Ref(1))),))
-    found = reason(raw)
-    assert found.kind == "RecursiveColumnType"
-    assert "view `v` argument 0 (`p`)" in found.message
-
-
-def view_key(*keys: tuple[str, ...], returns: AlgebraicType | None = None, **more: Any) -> Any:
-    entries = tuple(RawViewPrimaryKeyV10(name, tuple(columns)) for name, *columns in keys)
-    return module(Views=(view("v", returns),), ViewPrimaryKeys=entries, **more)
-
-
-def test_a_view_may_have_a_primary_key() -> None:
-    assert valid(view_key(("v", "name"))).views["v"].primary_key == 1
-
-
-def test_a_primary_key_of_a_view_without_columns_says_nothing() -> None:
-    assert valid(view_key(("v",))).views["v"].primary_key is None
-
-
-def test_the_primary_key_of_a_view_is_named_as_in_the_source() -> None:
-    row = product(userID=U8)
-    keys = (RawViewPrimaryKeyV10("myView", ("userID",)),)
-    made = valid(snake(row, Views=(view("myView"),), ViewPrimaryKeys=keys))
-    assert made.views["my_view"].primary_key == 0
-
-
-@pytest.mark.parametrize(
-    ("raw", "kind", "table_name", "column", "message"),
-    [
-        (view_key(("w", "id")), "ViewPrimaryKeyViewNotFound", "w", None, "view `w`"),
-        (view_key(("v", "age")), "ViewPrimaryKeyColumnNotFound", "v", "age", "column `age`"),
-        (view_key(("v", "id"), ("v", "id")), "RepeatedViewPrimaryKey", "v", None, "view `v`"),
-        (
-            view_key(("v", "id", "name")),
-            "MultipleViewPrimaryKeyColumns",
-            "v",
-            None,
-            "view `v` has multiple primary key columns: id, name",
-        ),
-    ],
-)
-def test_a_primary_key_of_a_view_is_one_column_of_one_view(
-    raw: RawModuleDefV10, kind: str, table_name: str, column: str | None, message: str
-) -> None:
-    found = reason(raw)
-    assert (found.kind, found.table, found.column) == (kind, table_name, column)
-    assert message in found.message
-
-
-def test_a_query_inherits_the_primary_key_on_which_its_tables_agree() -> None:
-    both = (keyed("a"), keyed("b"), table("c"))
-    assert valid(view_key(returns=QUERY, Tables=both)).views["v"].primary_key == 0
-
-
-def test_a_query_inherits_no_primary_key_on_which_its_tables_differ() -> None:
-    differ = (keyed("a"), keyed("b", column=1))
-    assert valid(view_key(returns=QUERY, Tables=differ)).views["v"].primary_key is None
-
-
-def test_an_explicit_primary_key_of_a_query_counts_more_than_an_inherited_one() -> None:
-    raw = view_key(("v", "name"), returns=QUERY, Tables=(keyed("a"),))
-    assert valid(raw).views["v"].primary_key == 1
-
-
-def test_a_view_of_rows_inherits_no_primary_key() -> None:
-    assert (
-        valid(view_key(returns=Array(Ref(0)), Tables=(keyed("a"),))).views["v"].primary_key is None
-    )
-
-
-def test_views_and_procedures_of_format_9_are_found_but_have_no_primary_keys() -> None:
-    raw = module_v9(
-        RawTableV9("t", 0, primary_key=(0,), indexes=INDEX_V9,
-                   constraints=CONSTRAINT_V9),
-        misc_exports=(
-            Variant("View", RawViewV9("v", 3, True, True, Product(), QUERY)),
-            Variant("Procedure", RawProcedureV9("p", product(a=U8), U8)),
-        ),
-    )  # fmt: skip
-    made = valid(raw)
-    assert made.views["v"].primary_key is None
-    assert (made.views["v"].index, made.views["v"].is_anonymous) == (3, True)
-    assert made.procedures["p"].return_type == U8
-    assert not made.procedures["p"].is_private
-
-
-# ------------------------------------------------------------------------------------------ HTTP
-
-HANDLER = (RawHttpHandlerV10("onHook"),)
-
-
-def routes(*pairs: tuple[Variant, str], handler: str = "onHook", **sections: Any) -> Any:
-    made = tuple(RawHttpRouteV10(handler, method, path) for method, path in pairs)
-    return snake(PERSON, HttpHandlers=HANDLER, HttpRoutes=made, **sections)
-
-
-def brew(method: str = "BREW") -> Variant:
-    return Variant("Method", Variant("Extension", method))
-
-
-def test_routes_are_kept_in_order_with_the_canonical_handler() -> None:
-    made = valid(routes((GET, "/a"), (brew(), "/a"), (ANY, ""), (ANY, "/z-9_~/x")))
-    assert [(r.handler_name, r.method, r.path) for r in made.http_routes] == [
-        ("on_hook", "GET", "/a"),
-        ("on_hook", "BREW", "/a"),
-        ("on_hook", None, ""),
-        ("on_hook", None, "/z-9_~/x"),
-    ]
-    assert made.http_handlers["on_hook"].accessor_name == "onHook"
-
-
-def test_a_handler_has_a_name_of_its_own_among_handlers() -> None:
-    handlers = (RawHttpHandlerV10("on_hook"), RawHttpHandlerV10("onHook"))
-    found = reason(snake(PERSON, HttpHandlers=handlers))
-    assert found.kind == "DuplicateHttpHandlerName"
-    assert "`on_hook` is used for multiple HTTP handlers" in found.message
-
-
-def test_a_handler_may_be_named_like_a_reducer() -> None:
-    raw = snake(PERSON, HttpHandlers=HANDLER, Reducers=(RawReducerV10("on_hook"),))
-    assert valid(raw).http_handlers.keys() == valid(raw).reducers.keys()
-
-
-@pytest.mark.parametrize("path", ["a", "/A", "/a b", "/é", "/{id}", "/a.b", "/a?b", "/%20", "//:x"])
-def test_a_path_starts_with_a_slash_and_has_plain_characters(path: str) -> None:
-    found = reason(routes((GET, path)))
-    assert found.kind == "InvalidHttpRoutePath"
-    assert f"`{path}`" in found.message
-    assert "a-z 0-9 - _ ~ /" in found.message
-
-
-def test_a_route_names_a_handler() -> None:
-    found = reason(routes((GET, "/a"), handler="nobody", Reducers=(RawReducerV10("nobody"),)))
-    assert found.kind == "MissingHttpHandler"
-    assert "`nobody`" in found.message
-
-
-def test_a_route_may_name_a_handler_by_its_canonical_name() -> None:
-    names = explicit(Function={"onHook": "Hook"})
-    made = valid(routes((GET, "/a"), handler="Hook", ExplicitNames=names))
-    assert made.http_routes[0].handler_name == "Hook"
-
-
-def test_a_route_to_a_handler_with_a_wrong_name_is_not_wrong_itself() -> None:
-    wrong = (RawHttpHandlerV10("a b"),)
-    route = (RawHttpRouteV10("a b", GET, "/a"),)
-    assert reason(module(HttpHandlers=wrong, HttpRoutes=route)).kind == "IdentifierError"
-
-
-@pytest.mark.parametrize(
-    ("first", "second"), [(GET, GET), (ANY, ANY), (ANY, GET), (GET, ANY), (brew(), brew())]
-)
-def test_a_route_differs_from_every_other(first: Variant, second: Variant) -> None:
-    found = reason(routes((first, "/a"), (second, "/a")))
-    assert found.kind == "DuplicateHttpRoute"
-    assert "`/a`" in found.message
-    shown = "any method" if second == ANY else "GET" if second == GET else "BREW"
-    assert shown in found.message
-
-
-# --------------------------------------------------------------------------- modules in modules
-
-
-def mounted(*modules: tuple[str, RawModuleDefV10], **sections: Any) -> Any:
-    return module(Submodules=tuple(RawSubmoduleV10(*each) for each in modules), **sections)
-
-
-def test_a_submodule_has_types_policy_and_names_of_its_own() -> None:
-    inner = snake(product(userID=U8), Tables=(table("MyTable"),))
-    made = valid(mounted(("lib", inner), Tables=(table("MyTable"),)))
-    assert list(made.tables) == ["MyTable"]
-    lib = made.submodules["lib"]
-    assert [c.name for c in lib.tables["my_table"].columns] == ["user_id"]
-
-
-def test_what_is_wrong_with_a_submodule_is_wrong_with_the_module() -> None:
-    found = reasons(mounted(("lib", mounted(("in_it", module(Tables=(table("t", 7),)))))))
-    assert [(r.kind, r.table) for r in found] == [("InvalidProductTypeRef", "t")]
-    assert found[0].message.endswith("(in submodule `lib.in_it`)")
-
-
-def test_a_namespace_is_mounted_once() -> None:
-    found = reason(mounted(("lib", RawModuleDefV10()), ("lib", RawModuleDefV10())))
-    assert found.kind == "DuplicateName"
-    assert "`lib`" in found.message
-
-
-def test_a_namespace_may_be_named_like_a_table() -> None:
-    assert valid(mounted(("lib", RawModuleDefV10()), Tables=(table("lib"),))).submodules
-
-
-def test_a_namespace_has_at_most_63_bytes() -> None:
-    assert valid(mounted(("n" * 63, RawModuleDefV10()))).submodules
-    name = "n" * 61 + "é☃"[:1] + "n"
-    found = reason(mounted((name, RawModuleDefV10())))
-    assert found.kind == "NamespaceTooLong"
-    assert f"`{name}` has 64 bytes" in found.message
-    assert "63" in found.message
-
-
-def test_a_submodule_has_no_lifecycle_reducers() -> None:
-    inner = lifecycles(("Init", "f"))
-    found = reason(mounted(("lib", mounted(("deep", inner)))))
-    assert found.kind == "LifecycleInSubmodule"
-    assert "Init" in found.message
-    assert "`lib.deep`" in found.message
-
-
-def test_the_routes_of_a_submodule_are_ignored() -> None:
-    inner = routes((GET, "not a path"), (GET, "/a"))
-    lib = valid(mounted(("lib", inner))).submodules["lib"]
-    assert lib.http_routes == ()
-    assert list(lib.http_handlers) == ["on_hook"]
-
-
-def test_a_schedule_of_a_submodule_calls_its_own_functions() -> None:
-    inner = scheduled(Reducers=())
-    found = reason(mounted(("lib", inner), Reducers=(RawReducerV10("tick"),)))
-    assert found.kind == "MissingScheduledFunction"
-
-
-def test_submodules_nest_to_a_limit() -> None:
-    raw = RawModuleDefV10()
-    for _ in range(NESTING_MAX - 1):
-        raw = RawModuleDefV10.of(Submodules=(RawSubmoduleV10("a", raw),))
-    assert len(list(valid(raw).walk())) == NESTING_MAX
-    found = reason(RawModuleDefV10.of(Submodules=(RawSubmoduleV10("a", raw),)))
-    assert found.kind == "SubmodulesTooDeep"

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from .raw_v10 import RawProcedureV10, RawReducerV10, RawViewV10
     from .scope import Scope
 
-_Named = TypeVar("_Named", TableDef, ReducerDef, ProcedureDef, ViewDef)
+_Named = TypeVar("_Named", ReducerDef, ProcedureDef, ViewDef)
 
 LIFECYCLES: Final[dict[str, Lifecycle]] = {
     "Init": "init",
@@ -220,7 +220,7 @@ class Functions:
         seen: set[str] = set()
         for raw in scope.draft.view_primary_keys:
             label = raw.view_source_name
-            view = find(self.views, label)
+            view = self._find(self.views, label)
             if view is None:
                 if label not in self.declared:
                     scope.fail(
@@ -305,8 +305,12 @@ class Functions:
         return others != (None, None)
 
     def _find(self, things: Mapping[str, _Named], name: str) -> _Named | None:
-        """Return the function that a definition calls `name`."""
-        return things.get(self.scope.canonical("Function", name)) or find(things, name)
+        """Return what a definition calls `name`: a source name, or else a canonical one.
+
+        Definitions written by `stdb.schema.emit` have canonical names there, which need not be
+        what the policy would make of themselves.
+        """
+        return things.get(self.scope.canonical("Function", name)) or things.get(name)
 
     def schedules(self, tables: dict[str, TableDef]) -> None:
         """Give the tables their schedules."""
@@ -314,7 +318,7 @@ class Functions:
         declared = {table.source_name for table in scope.draft.tables}
         declared |= {scope.canonical("Table", name) for name in declared}
         for draft in scope.draft.schedules:
-            table = tables.get(scope.canonical("Table", draft.table)) or find(tables, draft.table)
+            table = tables.get(scope.canonical("Table", draft.table)) or tables.get(draft.table)
             if table is not None:
                 self._schedule(draft, table, tables)
             elif draft.table not in declared:
@@ -415,11 +419,3 @@ def _inherited_key(view: ViewDef, tables: Mapping[str, TableDef]) -> int | None:
         if table.product_type_ref == view.product_type_ref and table.primary_key is not None
     }
     return keys.pop() if len(keys) == 1 else None
-
-
-def find(things: Mapping[str, _Named], name: str) -> _Named | None:
-    """Return what has this source name, or else this canonical one."""
-    for thing in things.values():
-        if thing.accessor_name == name:
-            return thing
-    return things.get(name)

@@ -51,27 +51,16 @@ def validate_routes(scope: Scope, handlers: dict[str, HttpHandlerDef]) -> tuple[
                 "DuplicateHttpRoute",
                 f"HTTP route {method or 'any method'} `{path}` duplicates another route",
             )
-        handler = _find_handler(scope, handlers, raw.handler_function)
+        named = raw.handler_function
+        handler = handlers.get(scope.canonical("Function", named)) or handlers.get(named)
         if handler is not None:
             routes.append(HttpRouteDef(handler.name, method, path))
-        elif raw.handler_function not in declared:
+        elif named not in declared:
             scope.fail(
                 "MissingHttpHandler",
-                f"HTTP route `{path}` names the unknown handler `{raw.handler_function}`",
+                f"HTTP route `{path}` names the unknown handler `{named}`",
             )
     return tuple(routes)
-
-
-def _find_handler(
-    scope: Scope, handlers: dict[str, HttpHandlerDef], name: str
-) -> HttpHandlerDef | None:
-    found = handlers.get(scope.canonical("Function", name))
-    if found is not None:
-        return found
-    for handler in handlers.values():
-        if handler.accessor_name == name:
-            return handler
-    return handlers.get(name)
 
 
 def method_name(raw: Variant) -> str | None:

@@ -18,6 +18,7 @@ from ..errors import DecodeError, InternalError
 from .bsatn_encode import INT_FORMATS, children, fixed_format, is_recursive
 from .compose import Composer
 from .exact import NAN
+from .reader import DEPTH_MAX, EMPTY_ITEMS_MAX
 from .shapes import (
     EMPTY_ITEMS_MAX,
     Blob,
@@ -220,6 +221,11 @@ def _sequence_lines(c: Composer, element: Shape) -> list[str]:
 
 def _sum_lines(c: Composer, shape: Shape) -> list[str]:
     lines = [f"if i >= end: raise {_malformed(c)}", "tag = data[i]", "i += 1"]
+    if isinstance(shape, PlainEnum):
+        lines.append(
+            f"if tag < {len(shape.members)}: return {c.name(shape.members, 'ENUM')}[tag], i"
+        )
+        return [*lines, f"raise {_malformed(c)}"]
     for tag, (payload, construct) in enumerate(_cases(c, shape)):
         inner = _decode_into(c, payload, "v") if "$" in construct else []
         lines += [
@@ -242,8 +248,6 @@ def _cases(c: Composer, shape: Shape) -> list[tuple[Shape, str]]:
             span, moment = c.name(TimeDuration, "TimeDuration"), c.name(Timestamp, "Timestamp")
             micros = Int(64, signed=True)
             return [(micros, f"{make}({span}($))"), (micros, f"{make}({moment}($))")]
-        case PlainEnum(members=members):
-            return [(Unit(), c.name(member, "member")) for member in members]
         case Tagged(variants=variants, classes=classes):
             return [
                 (payload, c.name(unit_variant(cls), "variant"))
