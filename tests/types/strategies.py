@@ -67,8 +67,8 @@ def _record(cls: type[Any], names: list[str], parts: tuple[sh.Shape, ...]) -> sh
 
 
 def enum_of(count: int) -> sh.PlainEnum:
-    """The shape of an Enum with the members ``m0``, ``m1``, …."""
-    names = tuple(f"m{i}" for i in range(count))
+    """The shape of an Enum whose members are not in the order of their names."""
+    names = tuple(f"m{count - i}" for i in range(count))
     cls: Any = Enum(f"Enum{next(_numbers)}", list(names))  # type: ignore[misc]
     members = tuple(cls)
     sh.tag_members(members)

@@ -262,6 +262,16 @@ def test_the_nearest_of_several_names_counts() -> None:
     assert Colour is Level
 
 
+def test_fields_of_a_local_class_mean_local_names() -> None:
+    class Colour(NamedTuple):
+        shade: u8
+
+    class Paint(NamedTuple):
+        colour: Colour
+
+    assert shape_of(Paint, here()).algebraic() == at.product(colour=at.product(shade=at.U8))
+
+
 def test_fields_are_read_in_the_module_of_their_class(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where it is used, the same name may mean something else."""
     other = types.ModuleType("other")

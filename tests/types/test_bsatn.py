@@ -24,10 +24,11 @@ from tests.types.vectors import COLOUR, POINT, USER, VECTORS, Vector, build
 from stdb.errors import DecodeError
 from stdb.types import algebraic as at
 from stdb.types import shapes as sh
-from stdb.types.bsatn_decode import DEPTH_MAX, decode_slowly, make_decoder, size_min
+from stdb.types.bsatn_decode import decode_slowly, make_decoder, size_min
 from stdb.types.bsatn_encode import is_recursive, make_encoder
 from stdb.types.exact import NAN
 from stdb.types.generated import ShapeMaker, shape_of_type
+from stdb.types.reader import DEPTH_MAX
 from stdb.types.shapes import EMPTY_ITEMS_MAX
 
 #: A list of integers as modules write it: a type that contains itself.
@@ -79,6 +80,13 @@ def test_floats_that_json_cannot_write_have_bytes(
     shape = shape_of_type(type_)
     assert make_encoder(shape)(value) == bytes.fromhex(data)
     assert fingerprint(shape, decode(shape, bytes.fromhex(data))) == fingerprint(shape, value)
+
+
+def test_every_nan_of_a_product_is_read_as_the_one_that_rows_hold() -> None:
+    shape = shape_of_type(at.product(a=at.U8, b=at.F32, c=at.F64, d=at.BOOL, e=at.F64))
+    nan = struct.pack("<Q", 2**64 - 1)
+    value = decode(shape, b"\1" + nan[:4] + nan + b"\1" + nan)
+    assert value.b is value.c is value.e is NAN
 
 
 @pytest.mark.parametrize("type_", [at.F32, at.F64, at.Array(at.F64), at.option(at.F32)])

@@ -156,7 +156,6 @@ def test_the_check_agrees_with_the_slow_form(shape: sh.Shape, data: st.DataObjec
     """What passes stays; what does not is refused, or becomes something that passes."""
     value = data.draw(near_misses(shape))
     passes = check(shape, value)
-    assert passes is True or not passes
     try:
         mended = exact(shape, value)
     except Inexact:

@@ -158,7 +158,7 @@ def test_an_array_of_a_reference_to_u8_is_bytes() -> None:
      (at.result(at.U8, at.Ref(0)),), (at.Array(at.Ref(1)), at.option(at.Ref(0)))],
 )  # fmt: skip
 def test_a_type_that_holds_only_itself_is_refused(types: tuple[at.AlgebraicType, ...]) -> None:
-    with pytest.raises(DefinitionError, match="recursive type reference &[01]"):
+    with pytest.raises(DefinitionError, match=r"recursive type reference &[01]"):
         ShapeMaker(at.Typespace(types)).shape(at.Ref(0))
 
 

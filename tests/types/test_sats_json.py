@@ -135,7 +135,8 @@ def test_a_float_of_64_bits_is_laid_out_as_documented(value: float, text: str) -
         (0x551184E7, "1e13"), (0x5368D4A5, "1000000000000.0"), (0x4CEB79A3, "123456790.0"),
         (0x3727C5AC, "0.00001"), (0x358637BD, "0.000001"), (0x33D6BF95, "1e-7"),
         # Ties, and powers of two, whose neighbours are not equally near.
-        (0xC9E9C596, "-1915058.8"), (0x29800000, "5.684342e-14"), (0x7B800000, "1.329228e36"),
+        (0x39800000, "0.00024414062"), (0xC9E9C596, "-1915058.8"), (0x29800000, "5.684342e-14"),
+        (0x7B800000, "1.329228e36"),
     ],
 )  # fmt: skip
 def test_a_float_of_32_bits_has_the_digits_that_32_bits_need(bits: int, text: str) -> None:
@@ -289,6 +290,14 @@ def test_other_forms_are_read(type_: at.AlgebraicType, text: str, plain: Any) ->
     shape = shape_of_type(type_)
     value = make_json_reader(shape)(text)
     assert fingerprint(shape, value) == fingerprint(shape, build(shape, plain))
+
+
+def test_digits_are_the_number_of_a_variant_even_if_another_has_that_name() -> None:
+    shape: Any = shape_of_type(at.sum_of(**{"1": at.U8, "0": at.STRING}))
+    reader = make_json_reader(shape)
+    for text in ('{"1":"x"}', '["1","x"]', '{"001":"x"}', '[1,"x"]'):
+        assert reader(text) == shape.classes[1]("x")
+    assert reader('{"0":5}') == shape.classes[0](5)
 
 
 NUMBERS_ONLY = (at.U8, at.I64, at.U128)

@@ -426,6 +426,14 @@ def test_a_variant_without_payload_is_one_value() -> None:
         Figure.Empty(1)
 
 
+@pytest.mark.parametrize("nothing", [None, "None", type(None)])
+def test_nothing_may_be_written_in_several_ways(nothing: object) -> None:
+    cls: Any = sum_type(type("Signal", (), {"__annotations__": {"On": nothing, "Level": int}}))
+    assert isinstance(cls.On, cls)
+    assert cls.On == cls.On
+    assert cls.Level(1) != cls.On
+
+
 def test_a_variant_with_payload_needs_it() -> None:
     with pytest.raises(TypeError):
         Figure.Circle()

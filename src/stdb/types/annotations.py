@@ -240,7 +240,15 @@ class _Reader:
                 raise self.fail(
                     cls, "@dataclass(frozen=True): a row must not change under the table"
                 )
-            names = [field.name for field in dataclasses.fields(cls) if field.init]
+            fields = dataclasses.fields(cls)
+            if not cls.__dataclass_params__.eq or not all(field.compare for field in fields):
+                raise self.fail(
+                    cls,
+                    "a dataclass that compares every field: values tell the rows of a table apart",
+                )
+            if sys.version_info >= (3, 13):
+                _compare_as_tuples(cls, [field.name for field in fields])
+            names = [field.name for field in fields if field.init]
             return self._record(cls, names)
         if issubclass(cls, tuple) and hasattr(cls, "_fields"):
             return self._record(cls, list(cls._fields))
@@ -260,6 +268,20 @@ class _Reader:
             fields.append(sh.Field(name, name, self.read(annotation, module)))
         self.place = outer
         return sh.Record(cls, cls.__name__, tuple(fields))
+
+
+def _compare_as_tuples(cls: Any, names: list[str]) -> None:
+    """Give a dataclass the equality that dataclasses had before Python 3.13.
+
+    It takes a field that is the same object for equal, and so the one NaN that rows hold.
+    """
+
+    def __eq__(self: Any, other: Any) -> bool:  # noqa: N807
+        if other.__class__ is not self.__class__:
+            return NotImplemented
+        return [getattr(self, name) for name in names] == [getattr(other, name) for name in names]
+
+    cls.__eq__ = __eq__
 
 
 __all__ = [

@@ -12,13 +12,13 @@ from __future__ import annotations
 
 import struct
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from ..errors import DecodeError, InternalError
 from .bsatn_encode import INT_FORMATS, children, fixed_format, is_recursive
 from .compose import Composer
 from .exact import NAN
-from .reader import DEPTH_MAX, EMPTY_ITEMS_MAX
+from .reader import DEPTH_MAX
 from .shapes import (
     EMPTY_ITEMS_MAX,
     Blob,
@@ -42,9 +42,6 @@ from .values import ScheduleAt, TimeDuration, Timestamp
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-#: How deep values may lie in each other.
-DEPTH_MAX: Final = 128
 
 
 class Malformed(Exception):  # noqa: N818 - never leaves the library

@@ -67,7 +67,7 @@ def unreadable(cause: str) -> DecodeError:
 
 
 # One character class after the other, without alternatives to go back to: a text can be long.
-_STRING: Final = re.compile(r'"[^"]*"?')
+_STRING: Final = re.compile(r'"[^"]*"')
 _NO_BRACKET: Final = re.compile(r"[^\[\]{}]+")
 _BRACES: Final = str.maketrans("{}", "[]")
 
