@@ -11,6 +11,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 
+class _TypeText(str):
+    """A type as one writes it in a module, shown without quotes in a signature."""
+
+    __slots__ = ()
+    __repr__ = str.__str__
+
+
 class ReducerFunction:
     """One reducer to be called, with its own signature and documentation."""
 
@@ -25,8 +32,13 @@ class ReducerFunction:
         self.__doc__ = declared.function.__doc__ or f"Call the reducer {declared.name!r}."
         import inspect
 
-        own = inspect.signature(declared.function)
-        self.__signature__ = own.replace(parameters=list(own.parameters.values())[1:])
+        own = list(inspect.signature(declared.function).parameters.values())[1:]
+        self.__signature__ = inspect.Signature(
+            [
+                parameter.replace(annotation=_TypeText(declaration.shape))
+                for parameter, declaration in zip(own, declared.parameters, strict=True)
+            ]
+        )
 
     def __call__(self, *args: Any, **named: Any) -> None:
         """Run the reducer in a transaction; arguments by position or by keyword."""

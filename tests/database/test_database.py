@@ -1,0 +1,255 @@
+"""What a database says of itself, its forks, its clock and its log."""
+
+import json
+import threading
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+import stdb
+from stdb import (
+    Database,
+    Identity,
+    ManualClock,
+    Module,
+    ReducerContext,
+    ReducerError,
+    Row,
+    Timestamp,
+    index,
+    primary_key,
+    u64,
+    unique,
+)  # fmt: skip
+
+notes = Module("notes")
+
+
+@notes.table(public=True)
+class Note(Row):
+    id: u64 = primary_key(auto_inc=True)
+    author: Identity = index("hash")
+    title: str = unique()
+    tags: list[str] = ()  # type: ignore[assignment]
+    sent: Timestamp
+    by_author_sent = index("author", "sent")
+
+
+@notes.reducer
+def write(ctx: ReducerContext, title: str) -> None:
+    ctx.db.note.insert(author=ctx.sender, title=title, sent=ctx.timestamp)
+    ctx.log.info("wrote %s", title)
+
+
+def titles(db: Database) -> list[str]:
+    return [note.title for note in db.tables.note]
+
+
+def test_a_database_has_a_name_an_identity_and_an_owner() -> None:
+    owner = Identity.from_claims("test", "owner")
+    db = Database(notes, name="mine", owner=owner)
+    assert (db.name, db.owner) == ("mine", owner)
+    assert db.identity not in (owner, Database(notes).identity)
+    assert repr(db) == "<Database 'mine', 1 tables>"
+    [module] = db.tables["st_module"]
+    assert module.database_identity == db.identity.value
+    assert module.owner_identity == owner.value
+
+
+def test_describe_tells_tables_and_reducers_as_plain_data() -> None:
+    described = json.loads(json.dumps(Database(notes).describe()))
+    [table] = described["tables"]
+    assert (table["name"], table["public"], table["primary_key"]) == ("note", True, "id")
+    assert [(c["name"], c["type"], c["auto_inc"]) for c in table["columns"]] == [
+        ("id", "u64", True),
+        ("author", "Identity", False),
+        ("title", "str", False),
+        ("tags", "list[str]", False),
+        ("sent", "Timestamp", False),
+    ]
+    assert table["unique"] == [["id"], ["title"]]
+    assert {"name": "by_author_sent", "algorithm": "btree", "columns": ["author", "sent"]} in table[
+        "indexes"
+    ]
+    assert described["reducers"] == [
+        {
+            "name": "write",
+            "params": [{"name": "title", "type": "str"}],
+            "lifecycle": None,
+            "public": True,
+        }
+    ]
+
+
+def test_tables_are_looked_at_outside_a_transaction() -> None:
+    db = Database(notes)
+    db.call("write", "one")
+    assert list(db.tables) == ["note"]
+    assert db.tables.note.columns["title"] == "str"
+    assert db.tables.note.row_class is Note
+    assert [row.title for row in db.tables["note"].rows()] == ["one"]
+    assert "st_table" in db.tables
+    assert repr(db.tables.note).startswith("<table 'note' (id: u64, author: Identity")
+    with pytest.raises(stdb.UnknownName, match="did you mean 'note'"):
+        _ = db.tables.notes
+
+
+def test_a_database_runs_its_module_as_it_was() -> None:
+    module = Module("growing")
+
+    @module.reducer
+    def first(ctx: ReducerContext) -> None: ...
+
+    db = Database(module)
+
+    @module.reducer
+    def second(ctx: ReducerContext) -> None: ...
+
+    db.call("first")
+    with pytest.raises(stdb.UnknownName):
+        db.call("second")
+    Database(module).call("second")
+
+
+def test_a_failing_init_makes_no_database() -> None:
+    module = Module("stillborn")
+
+    @module.init
+    def init(ctx: ReducerContext) -> None:
+        raise ReducerError("not today")
+
+    with pytest.raises(ReducerError, match="not today"):
+        Database(module)
+
+
+# -- forks ---------------------------------------------------------------------------------------
+
+
+def test_a_fork_and_its_origin_go_on_alone() -> None:
+    db = Database(notes)
+    db.call("write", "both")
+    with db.transaction(readonly=True) as tx:  # builds the order of an index
+        assert len(list(tx.db.note.by_author_sent.filter(db.owner))) == 1
+    fork = db.fork()
+    db.call("write", "origin")
+    fork.call("write", "fork")
+    assert titles(db) == ["both", "origin"]
+    assert titles(fork) == ["both", "fork"]
+    for database in (db, fork):
+        with database.transaction(readonly=True) as tx:
+            assert len(list(tx.db.note.by_author_sent.filter(db.owner))) == 2
+        database.check()
+    assert [note.id for note in fork.tables.note] == [note.id for note in db.tables.note]
+
+
+def test_a_fork_shares_rows_and_keeps_who_it_is() -> None:
+    db = Database(notes)
+    db.call("write", "one")
+    fork = db.fork()
+    assert fork.tables.note.rows()[0] is db.tables.note.rows()[0]
+    assert (fork.identity, fork.owner, fork.name) == (db.identity, db.owner, db.name)
+    db.close()
+    fork.call("write", "two")
+    assert titles(fork) == ["one", "two"]
+
+
+# -- clocks --------------------------------------------------------------------------------------
+
+
+def run(start: int) -> tuple[list[Note], list[str], Identity]:
+    clock = ManualClock(start)
+    db = Database(notes, clock=clock)
+    with db.connect() as conn:
+        conn.reducers.write("one")
+        clock.advance(1.5)
+        with pytest.raises(stdb.UniqueConstraintViolation):
+            conn.reducers.write("one")
+        conn.reducers.write("two")
+    return db.tables.note.rows(), [str(record) for record in db.logs()], db.identity
+
+
+def test_the_same_calls_at_the_same_clock_give_the_same_database() -> None:
+    assert run(1_000_000) == run(1_000_000)
+    assert run(1_000_000)[0] != run(2_000_000)[0]
+
+
+def test_a_manual_clock_stands_still_until_it_is_turned() -> None:
+    clock = ManualClock(datetime(2025, 6, 1, tzinfo=UTC))
+    assert clock.micros() == clock.micros() == 1_748_736_000_000_000
+    clock.advance(timedelta(days=1))
+    assert clock.micros() == 1_748_822_400_000_000
+    assert ManualClock(Timestamp(5)).micros() == 5
+    with pytest.raises(ValueError, match="does not go back"):
+        clock.advance(-1)
+    with pytest.raises(TypeError, match="no time zone"):
+        ManualClock(datetime(2025, 6, 1))  # noqa: DTZ001 - that is the mistake
+
+
+# -- logs ----------------------------------------------------------------------------------------
+
+
+def test_logs_give_the_last_lines_oldest_first() -> None:
+    db = Database(notes)
+    for number in range(5):
+        db.call("write", f"note {number}")
+    assert [record.message for record in db.logs(2)] == ["wrote note 3", "wrote note 4"]
+    assert len(db.logs(None)) == len(db.logs()) == 5
+    assert db.logs(0) == []
+
+
+def test_a_record_is_a_line_and_a_json_object() -> None:
+    db = Database(notes, clock=ManualClock(0))
+    db.call("write", "ünïcode")
+    [record] = db.logs()
+    assert str(record) == "1970-01-01T00:00:00+00:00 INFO  write: wrote ünïcode"
+    assert json.loads(record.to_json()) == {
+        "level": "Info",
+        "ts": 0,
+        "filename": __file__,
+        "line_number": record.line_number,
+        "function": "write",
+        "message": "wrote ünïcode",
+    }
+
+
+def test_following_the_log_gives_new_records_until_the_database_is_closed() -> None:
+    db = Database(notes)
+    db.call("write", "before")
+    seen: list[str] = []
+    first = threading.Event()
+
+    def follow() -> None:
+        for record in db.logs(follow=True):
+            seen.append(record.message)
+            first.set()
+
+    follower = threading.Thread(target=follow, daemon=True)
+    follower.start()
+    assert first.wait(20)
+    db.call("write", "after")
+    db.close()
+    follower.join(20)
+    assert seen == ["wrote before", "wrote after"]
+
+
+def test_the_log_keeps_the_newest_records_within_its_bound() -> None:
+    module = Module("chatty")
+
+    @module.reducer
+    def talk(ctx: ReducerContext, number: u64) -> None:
+        ctx.log.info("%d %s", number, "x" * 1_000_000)
+
+    db = Database(module)
+    for number in range(20):
+        db.call("talk", number)
+    kept = [record.message.split()[0] for record in db.logs(None)]
+    assert kept == [str(number) for number in range(20 - len(kept), 20)]
+    assert 5 <= len(kept) <= 9
+
+
+def test_closing_twice_and_leaving_a_with_are_the_same() -> None:
+    with Database(notes) as db:
+        db.call("write", "one")
+    with pytest.raises(stdb.DatabaseClosed):
+        db.call("write", "two")
+    assert repr(db) == "<Database 'notes', closed>"
