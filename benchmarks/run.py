@@ -12,7 +12,16 @@ from pathlib import Path
 
 from _measure import Measurement, add_options, finish, load
 
-BENCHMARKS = ("transfer", "find", "insert_many", "range_scan", "memory", "import_time")
+BENCHMARKS = (
+    "transfer",
+    "durability",
+    "find",
+    "insert_many",
+    "range_scan",
+    "sql",
+    "memory",
+    "import_time",
+)
 
 
 def main(names: tuple[str, ...], *, quick: bool) -> list[Measurement]:

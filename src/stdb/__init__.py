@@ -6,13 +6,17 @@ Tables in memory with ACID transactions, and the application's own logic inside 
 
 from .client import Connection
 from .clock import ManualClock, SystemClock
-from .database import Database, Transaction
+from .database import Database, Transaction, repair
 from .errors import (
     ConstraintViolation,
+    CorruptLogError,
     DatabaseClosed,
+    DatabaseLocked,
+    DatabaseNotFound,
     DecodeError,
     DefinitionError,
     Disconnected,
+    DurabilityError,
     Error,
     InternalError,
     ModuleError,
@@ -20,6 +24,7 @@ from .errors import (
     PublishError,
     ReducerError,
     RowNotFound,
+    SqlError,
     TransactionError,
     TypeMismatch,
     UniqueConstraintViolation,
@@ -52,11 +57,15 @@ __all__ = [
     "Connection",
     "ConnectionId",
     "ConstraintViolation",
+    "CorruptLogError",
     "Database",
     "DatabaseClosed",
+    "DatabaseLocked",
+    "DatabaseNotFound",
     "DecodeError",
     "DefinitionError",
     "Disconnected",
+    "DurabilityError",
     "Err",
     "Error",
     "Identity",
@@ -76,6 +85,7 @@ __all__ = [
     "RowNotFound",
     "ScheduleAt",
     "Some",
+    "SqlError",
     "SystemClock",
     "TableHandle",
     "Tables",
@@ -99,6 +109,7 @@ __all__ = [
     "i256",
     "index",
     "primary_key",
+    "repair",
     "sum_type",
     "u8",
     "u16",

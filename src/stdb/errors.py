@@ -12,15 +12,22 @@
     ├── DecodeError               bytes or JSON that do not hold what they should
     ├── PublishError
     │   └── DefinitionError       a module that cannot be, with every reason
+    ├── SqlError                  SQL that is wrong, or means something that is not there
     ├── PermissionDenied
     ├── TransactionError          nested, over, read-only, of another thread
     ├── DatabaseClosed
+    ├── DatabaseLocked            another process has it open
+    ├── DatabaseNotFound          nothing at that path; also a ``FileNotFoundError``
+    ├── CorruptLogError           files that do not hold what was written to them
+    ├── DurabilityError           the disk failed
     ├── Disconnected
     ├── UnknownName               no such table, column or function; also an ``AttributeError``
     ├── UsageError                a call with arguments that do not go together
     └── InternalError             a bug of stdb itself
 
-All but ``InternalError`` are deterministic: the same calls on the same data raise them again.
+All are deterministic, the same calls on the same data raise them again, but for ``InternalError``
+and those that speak of files: ``DatabaseLocked``, ``DatabaseNotFound``, ``CorruptLogError`` and
+``DurabilityError``.
 Each keeps what it speaks of in attributes as well as in its text.
 """
 
@@ -158,6 +165,57 @@ class DefinitionError(PublishError):
         self.reasons = tuple(reasons) or (message,)
 
 
+class SqlError(Error):
+    """SQL that does not parse, does not fit the tables, or may not be run.
+
+    Attributes
+    ----------
+    sql : str
+        The whole text.
+    position : int or None
+        Where in it, counted in characters from 0; the text of the error shows the line and a caret.
+    nearest : tuple of str
+        For a name that is not there, the names most like it.
+
+    Examples
+    --------
+    >>> import stdb
+    >>> print(stdb.SqlError("no such table", sql="SELECT * FROM usr", position=14))
+    no such table
+      SELECT * FROM usr
+                    ^
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        sql: str = "",
+        position: int | None = None,
+        nearest: Sequence[str] = (),
+    ) -> None:
+        shown = message if position is None else message + _caret(sql, position)
+        super().__init__(shown)
+        self.message = message
+        self.sql = sql
+        self.position = position
+        self.nearest = tuple(nearest)
+
+
+def _caret(sql: str, position: int) -> str:
+    """Return the line of `position` and a caret below it, cut where the line is long."""
+    position = min(max(position, 0), len(sql))
+    start = sql.rfind("\n", 0, position) + 1
+    end = sql.find("\n", position)
+    end = len(sql) if end < 0 else end
+    low, high = max(start, position - 60), min(end, position + 60)
+    before = ("…" if low > start else "") + sql[low:position]
+    line = before + sql[position:high] + ("…" if high < end else "")
+    shown = "".join(c if c.isprintable() else " " for c in line)
+    where = f"line {sql.count(chr(10), 0, position) + 1}: " if "\n" in sql else ""
+    return f"\n  {where}{shown}\n  {' ' * (len(where) + len(before))}^"
+
+
 class PermissionDenied(Error):
     """Something that this caller may not do."""
 
@@ -168,6 +226,87 @@ class TransactionError(Error):
 
 class DatabaseClosed(Error):
     """The database was closed; open it again."""
+
+
+class DatabaseLocked(Error):
+    """Another process (or another `Database` of this one) has the database open for writing.
+
+    Close it there, or open it with ``readonly=True``. A lock ends with its process: there is
+    nothing to clean up after a crash.
+
+    Attributes
+    ----------
+    path : str
+        The directory.
+    pid : int or None
+        The process that has it.
+    host : str
+        The machine on which it runs; empty where that was not noted.
+    """
+
+    def __init__(
+        self, message: str, *, path: str = "", pid: int | None = None, host: str = ""
+    ) -> None:
+        super().__init__(message)
+        self.path = path
+        self.pid = pid
+        self.host = host
+
+
+class DatabaseNotFound(Error, FileNotFoundError):
+    """There is no database at this path; ``Database(module, path=…)`` makes one."""
+
+
+class CorruptLogError(Error):
+    """The files of a database do not hold what was written to them; nothing was changed.
+
+    A commit that was cut short at the end of the log, as a crash leaves it, is not this error: it
+    was never reported durable, and opening the database leaves it out. Restore a backup, or let
+    `stdb.repair` say what is left and cut off the rest.
+
+    Attributes
+    ----------
+    file : str
+        The damaged file.
+    offset : int
+        Where in it, in bytes (of the decompressed file).
+    lost : str
+        What would be lost without it, as in ``"transactions 17 to 25"``.
+    first_lost : int or None
+        The first transaction that cannot be read.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        file: str = "",
+        offset: int = 0,
+        lost: str = "",
+        first_lost: int | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.file = file
+        self.offset = offset
+        self.lost = lost
+        self.first_lost = first_lost
+
+
+class DurabilityError(Error):
+    """The disk refused to take what was committed; the database takes no more commits.
+
+    It can still be read. What was reported durable is on the disk; later commits are in memory
+    only. Free space or mend the disk, then close the database and open it again.
+
+    Attributes
+    ----------
+    safe_offset : int or None
+        The last transaction that is known to be on the disk; None when there is none.
+    """
+
+    def __init__(self, message: str, *, safe_offset: int | None = None) -> None:
+        super().__init__(message)
+        self.safe_offset = safe_offset
 
 
 class Disconnected(Error):

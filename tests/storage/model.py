@@ -10,8 +10,9 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from stdb.types.shapes import Int, Record
 from tests.types.strategies import compare, fingerprint
+
+from stdb.types.shapes import Int, Record
 
 Columns = tuple[str, ...]
 
@@ -63,7 +64,7 @@ class TableModel:
         other.rows, other.committed = list(self.rows), list(self.committed)
         return other
 
-    # -- equality ------------------------------------------------------------------------------
+    # -- equality ---------------------------------------------------------------------------------
 
     def bits(self, row: Any) -> Any:
         return frozen(fingerprint(self.shape, row))
@@ -83,7 +84,7 @@ class TableModel:
     def equal_to(self, row: Any, rows: list[Any]) -> Any:
         return next((other for other in rows if self.same(other, row)), None)
 
-    # -- changes ---------------------------------------------------------------------------------
+    # -- changes ----------------------------------------------------------------------------------
 
     def fill(self, row: Any) -> Any:
         """Give every auto-increment column that is 0 its value, cut to its width."""
@@ -93,9 +94,7 @@ class TableModel:
                 shape = self.shapes[name]
                 assert isinstance(shape, Int)
                 span = shape.high - shape.low + 1
-                row = row.replace(
-                    **{name: (self.generated[name] - shape.low) % span + shape.low}
-                )
+                row = row.replace(**{name: (self.generated[name] - shape.low) % span + shape.low})
         return row
 
     def conflicts(self, row: Any, ignored: Any = None) -> None:
@@ -152,7 +151,7 @@ class TableModel:
         self.rows = [row for row in self.rows if not any(row is each for each in doomed)]
         return len(doomed)
 
-    # -- looking -----------------------------------------------------------------------------------
+    # -- looking ----------------------------------------------------------------------------------
 
     def where(self, predicate: Callable[[Any], bool]) -> list[Any]:
         return [row for row in self.rows if predicate(row)]
@@ -171,13 +170,15 @@ class TableModel:
             if not all(self.order(name, getattr(row, name), v) == 0 for name, v in leading):
                 return False
             return all(
-                holds[bound](self.order(columns[len(values)], getattr(row, columns[len(values)]), v))
+                holds[bound](
+                    self.order(columns[len(values)], getattr(row, columns[len(values)]), v)
+                )
                 for bound, v in bounds.items()
             )
 
         return self.where(fits)
 
-    # -- transactions --------------------------------------------------------------------------------
+    # -- transactions -----------------------------------------------------------------------------
 
     def net(self) -> tuple[Counter[Any], Counter[Any]]:
         """What the transaction inserted and deleted in the end."""

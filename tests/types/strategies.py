@@ -12,11 +12,12 @@ import struct
 import uuid
 from collections import namedtuple
 from enum import Enum
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 from hypothesis import strategies as st
 
 from stdb.types import shapes as sh
+from stdb.types.annotations import shape_of
 from stdb.types.exact import NAN
 from stdb.types.generated import struct_class
 from stdb.types.sums import Err, Ok, Some, sum_type
@@ -42,9 +43,10 @@ def sequence(element: sh.Shape) -> sh.Shape:
 
 def dataclass_of(*parts: sh.Shape) -> sh.Record:
     """The shape of a frozen dataclass with the fields ``a0``, ``a1``, …."""
-    name = f"Data{next(_numbers)}"
-    names = [f"a{i}" for i in range(len(parts))]
-    return _record(dataclasses.make_dataclass(name, names, frozen=True), names, parts)
+    fields = [(f"a{i}", Annotated[Any, part]) for i, part in enumerate(parts)]
+    made = shape_of(dataclasses.make_dataclass(f"Data{next(_numbers)}", fields, frozen=True))
+    assert isinstance(made, sh.Record)
+    return made
 
 
 def named_tuple_of(*parts: sh.Shape) -> sh.Record:

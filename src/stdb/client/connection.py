@@ -57,9 +57,16 @@ class Connection:
         self._port = port
         self._identity = identity
         self._connection_id = connection_id
-        self._active = False
-        port.connected(self)
-        self._active = True
+        self._active = self._left = False
+        try:
+            port.connected(self)
+            self._active = True
+        except Exception:
+            raise
+        except BaseException:
+            # Interrupted at the very end, it may be connected: nobody else could disconnect it.
+            port.disconnected(self)
+            raise
 
     @property
     def identity(self) -> Identity:
@@ -95,9 +102,10 @@ class Connection:
 
     def close(self) -> None:
         """Disconnect: ``client_disconnected`` runs. Closing again does nothing."""
-        if self._active:
-            self._active = False
+        self._active = False
+        if not self._left:
             self._port.disconnected(self)
+            self._left = True
 
     disconnect = close
 

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
-from ..errors import DatabaseClosed, Error
+from ..errors import Error
 from .reducers import Reducers
 
 if TYPE_CHECKING:
-    from types import TracebackType
-
     from ..client import Connection
     from ..module import ReducerDeclaration
+    from ..storage.store import Store
     from ..types.values import ConnectionId, Identity
     from .database import Database
 
@@ -38,24 +37,34 @@ class ClientPort:
         ReducerError
             The reducer refused it: nothing was noted.
         """
-        with _LifecycleCall(self._database, "client_connected", connection) as call:
-            call.note_client()
-            call.run_reducer()
-        self._database._connections.add(connection)
+        database = self._database
+        with database._store.writing(self._logged(connection, "connected")) as store:
+            database._check_not_closed()
+            store["st_client"].insert(_client_row(store, connection))
+            self._run_lifecycle("client_connected", connection)
+        database._connections.add(connection)
+        database._settle()
 
     def disconnected(self, connection: Connection) -> None:
-        """Run ``client_disconnected`` and forget the client; a failing reducer does not keep it."""
+        """Run ``client_disconnected`` and forget the client; a failing reducer does not keep it.
+
+        Nothing happens when the database does not know the client, or no longer.
+        """
         database = self._database
-        database._connections.discard(connection)
+        database._state.check_not_nested()
+        call = self._logged(connection, "disconnected")
         try:
-            with _LifecycleCall(database, "client_disconnected", connection) as call:
-                call.run_reducer()
-                call.forget_client()
+            with database._store.writing(call) as store:
+                if self._is_connected(store, connection):
+                    self._run_lifecycle("client_disconnected", connection)
+                    self._forget(store, connection)
         except Error:
             # The reducer's own changes are undone and its failure is in the log; the client has
             # gone all the same.
-            with _LifecycleCall(database, "client_disconnected", connection) as call:
-                call.forget_client()
+            with database._store.writing(call) as store:
+                self._forget(store, connection)
+        database._connections.discard(connection)
+        database._settle()
 
     def call(
         self, reducer: str, args: tuple[Any, ...], identity: Identity, connection: ConnectionId
@@ -79,51 +88,38 @@ class ClientPort:
 
         return Reducers(known, call)
 
+    def _run_lifecycle(self, lifecycle: str, connection: Connection) -> None:
+        """Run a lifecycle reducer in the open transaction, if the module has it."""
+        database = self._database
+        for declared in database._reducers.values():
+            if declared.lifecycle == lifecycle:
+                database._invoke(declared, (), connection.identity, connection.connection_id)
 
-class _LifecycleCall:
-    """A transaction around a lifecycle reducer and the client's rows in the system tables."""
+    def _logged(self, connection: Connection, event: str) -> object:
+        """Return the call under which a log has the coming or going of a client."""
+        database = self._database
+        if database._log is None:
+            return None
+        from ..durability import Call
 
-    def __init__(self, database: Database, lifecycle: str, connection: Connection) -> None:
-        self._database = database
-        self._connection = connection
-        self._writing = database._store.writing()
-        self._declared = next(
-            (r for r in database._reducers.values() if r.lifecycle == lifecycle), None
-        )
+        name = "call_identity_connected"
+        if event == "disconnected":
+            own = [r.name for r in database._reducers.values() if r.lifecycle == f"client_{event}"]
+            name = own[0] if own else "__identity_disconnected__"
+        return Call(name, (), connection.identity, connection.connection_id, database._micros())
 
-    def __enter__(self) -> Self:
-        self._writing.__enter__()
-        if self._database._closed:
-            self._writing.__exit__(DatabaseClosed, None, None)
-            self._database._refuse_closed()
-        return self
+    @staticmethod
+    def _is_connected(store: Store, connection: Connection) -> bool:
+        row = _client_row(store, connection)
+        return store["st_client"].rows.get(store["st_client"].main_key_of(row)) is not None
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._writing.__exit__(kind, error, trace)
+    @staticmethod
+    def _forget(store: Store, connection: Connection) -> None:
+        store["st_client"].delete(_client_row(store, connection))
 
-    def run_reducer(self) -> None:
-        """Run the lifecycle reducer, if the module has one."""
-        if self._declared is not None:
-            self._database._invoke(
-                self._declared, (), self._connection.identity, self._connection.connection_id
-            )
 
-    def note_client(self) -> None:
-        """Insert the client into ``st_client``."""
-        self._database._store["st_client"].insert(**self._row())
-
-    def forget_client(self) -> None:
-        """Delete the client from ``st_client``."""
-        table = self._database._store["st_client"]
-        table.delete(table.shape.cls(**self._row()))
-
-    def _row(self) -> dict[str, int]:
-        return {
-            "identity": self._connection.identity.value,
-            "connection_id": self._connection.connection_id.value,
-        }
+def _client_row(store: Store, connection: Connection) -> Any:
+    """Return the client's row of ``st_client``."""
+    return store["st_client"].shape.cls(
+        identity=connection.identity.value, connection_id=connection.connection_id.value
+    )

@@ -21,17 +21,23 @@ def create(database: Database) -> None:
         store.create_tables(
             (table, program.shapes[name]) for name, table in program.definition.tables.items()
         )
-        store["st_module"].insert(
-            database_identity=database.identity.value,
-            owner_identity=database.owner.value,
-            program_kind=PYTHON_PROGRAM,
-            program_hash=program_hash(program.program_bytes),
-            program_bytes=program.program_bytes,
-            module_version=_MODULE_VERSION,
-        )
+        store["st_module"].insert(**module_row(database))
         init = next((r for r in program.reducers.values() if r.lifecycle == "init"), None)
         if init is not None:
             database._invoke(init, (), database.owner, None)
+
+
+def module_row(database: Database) -> dict[str, Any]:
+    """Return the row of ``st_module`` for the module that a database runs."""
+    program = database._program
+    return {
+        "database_identity": database.identity.value,
+        "owner_identity": database.owner.value,
+        "program_kind": PYTHON_PROGRAM,
+        "program_hash": program_hash(program.program_bytes),
+        "program_bytes": program.program_bytes,
+        "module_version": _MODULE_VERSION,
+    }
 
 
 def program_hash(program: bytes) -> int:

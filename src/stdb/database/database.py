@@ -6,6 +6,7 @@ the reducer runs, the transaction commits, or is undone when anything was raised
 
 from __future__ import annotations
 
+from contextlib import suppress
 from threading import get_ident
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -13,10 +14,10 @@ from ..client import Connection
 from ..clock import ManualClock, SystemClock
 from ..errors import (
     DatabaseClosed,
+    DurabilityError,
     Error,
     ModuleError,
     PermissionDenied,
-    ReducerError,
     TypeMismatch,
     shorten,
     unknown_name,
@@ -25,23 +26,28 @@ from ..module import Module
 from ..runtime import Logs, ReducerContext, Services
 from ..types.values import ConnectionId, Identity
 from .ids import Ids
+from .opening import Durable, Options, open_durable
 from .reducers import Reducers
 from .tables import DatabaseTables
 from .transaction import Transaction
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from os import PathLike
     from types import TracebackType
     from typing import Self
 
     from ..clock import Clock
+    from ..durability import Log, Mode
     from ..module import ReducerDeclaration
     from ..runtime import LogRecord
+    from ..sql.result import Result
     from ..storage.store import Store
+    from .queries import Queries, RowStream
 
 
-class Database:
-    """A module with its data, in memory, in this process.
+class Database(Durable):
+    """A module with its data, in this process: in memory and, with a `path`, on the disk too.
 
     Parameters
     ----------
@@ -54,9 +60,18 @@ class Database:
         every run.
     owner : Identity, optional
         Who owns the database and is the sender of calls that name none; a fresh one otherwise.
+    path : str or Path, optional
+        Its directory. What is there is recovered; what is committed is written there.
+    durability : {"async", "sync", None}
+        When a commit is on the disk: soon, and nobody waits (see `flush`, `durable_offset`);
+        before the call returns; or when the operating system likes. Only with a `path`.
 
     Raises
     ------
+    DatabaseLocked, CorruptLogError
+        What is at `path` is open elsewhere, or damaged.
+    PublishError
+        What is at `path` has other tables than the module.
     DefinitionError
         The module is wrong; ``reasons`` lists everything.
     ReducerError
@@ -93,6 +108,8 @@ class Database:
         name: str | None = None,
         clock: Clock | None = None,
         owner: Identity | None = None,
+        path: str | PathLike[str] | None = None,
+        durability: Mode | None = "async",
     ) -> None:
         if not isinstance(module, Module):
             raise TypeMismatch(
@@ -100,6 +117,10 @@ class Database:
             )
         if owner is not None and owner.__class__ is not Identity:
             refuse_identity("owner", owner)
+        if path is not None:
+            options = Options(path, durability, name or module.name, clock, owner)
+            open_durable(self, module.freeze(), options)
+            return
         from ..storage.store import Store  # compiles the system tables: not at import
 
         self._set_up(module.freeze(), name or module.name, clock or SystemClock(), owner, Store())
@@ -127,6 +148,8 @@ class Database:
         self._callable = {n: r for n, r in self._reducers.items() if r.lifecycle is None}
         self._connections: set[Connection] = set()
         self._closed = False
+        self._log: Log | None = None
+        self._queries: Queries | None = None
 
     # -- what it is ------------------------------------------------------------------------------
 
@@ -215,6 +238,7 @@ class Database:
         if state.thread == get_ident() or state.readers:
             state.check_not_nested()
         micros = self._micros()
+        log = self._log
         try:
             try:
                 state.begin()
@@ -229,12 +253,18 @@ class Database:
                     )
                 except Exception as error:  # noqa: BLE001 - every failure is reported to the caller
                     self._reducer_failed(declared.name, error)
-                self._store.commit()
+                if log is None:
+                    self._store.commit()
+                else:
+                    call = (declared.name, declared.parameters, sender, connection, micros, args)
+                    self._store.commit(call)
             finally:
                 state.end()
         finally:
             # An interrupt may have struck inside the first end: it can be called again.
             state.end_if_begun()
+        if log is not None and log.waits:
+            log.settle()
 
     def _invoke(
         self,
@@ -284,8 +314,6 @@ class Database:
         for args in calls:
             try:
                 self.call(reducer, *args, sender=sender)
-            except ReducerError as error:
-                outcomes.append(error)
             except Error as error:
                 outcomes.append(error)
             else:
@@ -303,6 +331,99 @@ class Database:
             Whether it only reads: then it runs beside other readers, and writers wait for it.
         """
         return Transaction(self, readonly=readonly)
+
+    # -- SQL -------------------------------------------------------------------------------------
+
+    def sql(
+        self,
+        text: str,
+        /,
+        *params: Any,
+        sender: Identity | None = None,
+        strict: bool = False,
+        **named: Any,
+    ) -> Result:
+        """Run one SQL statement in a transaction of its own.
+
+        Parameters
+        ----------
+        text : str
+            The statement.
+        *params
+            Values for its ``?``, in order.
+        sender : Identity, optional
+            Who asks: a client sees public tables and what row-level security lets through, and
+            may not write. The owner when not given.
+        strict : bool
+            Whether to refuse what SpacetimeDB would refuse, and keep its exact meanings.
+        **named
+            Values for its ``:name``.
+
+        Returns
+        -------
+        Result
+            The rows of a query, or how many rows were inserted, updated and deleted.
+
+        Raises
+        ------
+        SqlError
+            The statement is wrong, with the place; or the caller may not run it.
+        UniqueConstraintViolation
+            It would break a unique constraint; nothing has changed.
+        TransactionError
+            This thread is already in a transaction of this database.
+
+        Examples
+        --------
+        >>> import stdb
+        >>> notes = stdb.Module("notes")
+        >>> @notes.table()
+        ... class Note(stdb.Row):
+        ...     id: stdb.u64 = stdb.primary_key(auto_inc=True)
+        ...     text: str
+        >>> db = stdb.Database(notes)
+        >>> db.sql("INSERT INTO note (text) VALUES (?), (?)", "tea", "milk").inserted
+        2
+        >>> db.sql("SELECT text FROM note WHERE id = 2").scalar()
+        'milk'
+        """
+        queries = self._queries or self._make_queries()
+        return queries.run(text, params, named, sender, strict=strict)
+
+    def sql_stream(
+        self,
+        text: str,
+        /,
+        *params: Any,
+        sender: Identity | None = None,
+        strict: bool = False,
+        **named: Any,
+    ) -> RowStream:
+        """Return the rows of a SELECT as they are found: ``with db.sql_stream(…) as rows``.
+
+        The arguments are those of `sql`. Until the ``with`` ends, this is a read-only transaction:
+        writers wait.
+        """
+        from .queries import RowStream
+
+        queries = self._queries or self._make_queries()
+        return RowStream(self, queries, text, params, named, sender, strict=strict)
+
+    def explain(
+        self, text: str, *, sender: Identity | None = None, strict: bool = False
+    ) -> str:
+        """Return how a statement would be run: its tables in order, and the index of each access.
+
+        Nothing runs. The numbers of rows are estimates.
+        """
+        queries = self._queries or self._make_queries()
+        return queries.explain(text, sender, strict=strict)
+
+    def _make_queries(self) -> Queries:
+        from .queries import Queries  # the grammar is heavy: read at the first statement
+
+        self._queries = Queries(self)
+        return self._queries
 
     # -- clients ---------------------------------------------------------------------------------
 
@@ -379,13 +500,17 @@ class Database:
         if self._closed:
             return
         for connection in list(self._connections):
-            connection.close()
+            # On a disk that has failed a client stays noted, as after a crash.
+            with suppress(DurabilityError):
+                connection.close()
         state = self._state
         if state.thread == get_ident() or state.readers:
             state.check_not_nested()
         with state.lock:
             self._closed = True
         self._logs.close()
+        if self._log is not None:
+            self._log.close()
 
     def __enter__(self) -> Self:
         return self
@@ -397,6 +522,10 @@ class Database:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+    def _check_not_closed(self) -> None:
+        if self._closed:
+            self._refuse_closed()
 
     def _refuse_closed(self) -> NoReturn:
         raise DatabaseClosed(f"database {self._name!r} is closed")

@@ -10,7 +10,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ..schema import TableDef
-    from ..storage.state import State
     from ..storage.store import Store
     from ..storage.table import Table
 
@@ -21,9 +20,9 @@ class DatabaseTable:
     For several looks at the same moment, use ``with db.transaction(readonly=True)``.
     """
 
-    def __init__(self, table: Table, state: State) -> None:
+    def __init__(self, table: Table, store: Store) -> None:
         self._table = table
-        self._state = state
+        self._store = store
 
     @property
     def name(self) -> str:
@@ -52,11 +51,8 @@ class DatabaseTable:
 
     def rows(self) -> list[Any]:
         """Return all rows."""
-        thread = self._state.begin_reading()
-        try:
+        with self._store.reading():
             return list(self._table.rows.values())
-        finally:
-            self._state.end_reading(thread)
 
     def __iter__(self) -> Iterator[Any]:
         return iter(self.rows())
@@ -88,7 +84,7 @@ class DatabaseTables:
         table = self._store.by_name.get(name)
         if table is None:
             raise unknown_name("table", name, self._store.user_table_names())
-        return DatabaseTable(table, self._store.state)
+        return DatabaseTable(table, self._store)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._store.user_table_names())

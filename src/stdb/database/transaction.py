@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from threading import get_ident
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from ..errors import TransactionError
+from ..storage.sure_exit import SureExit
 from ..types.values import Identity, Timestamp
 
 if TYPE_CHECKING:
     from types import TracebackType
 
+    from ..sql.result import Result
     from ..storage import Tables
     from .database import Database
 
@@ -48,6 +50,8 @@ class Transaction:
         self._open = False
         self._thread = 0
         self._micros = 0
+        self._begun = False
+        self._guard: object = None
 
     @property
     def db(self) -> Tables:
@@ -70,16 +74,36 @@ class Transaction:
         """Whether it only reads."""
         return self._readonly
 
+    def sql(
+        self,
+        text: str,
+        /,
+        *params: Any,
+        sender: Identity | None = None,
+        strict: bool = False,
+        **named: Any,
+    ) -> Result:
+        """Run one SQL statement in this transaction, which sees its own changes.
+
+        The arguments are those of `Database.sql`. A statement that fails changes nothing, and the
+        transaction can go on.
+        """
+        self._check_open()
+        database = self._database
+        queries = database._queries or database._make_queries()
+        return queries.run_in(self, text, params, named, sender, strict=strict)
+
     def rollback(self) -> None:
         """Undo everything and end the transaction; the ``with`` goes on without it."""
         self._check_open()
         self._end()
 
     def __enter__(self) -> Self:
-        if self._thread:
+        if self._begun:
             raise TransactionError("a transaction is used once: ask db.transaction() for a new one")
         state = self._state
         state.check_not_nested()
+        self._begun = True
         self._micros = self._database._micros()
         try:
             self._thread = get_ident()
@@ -102,6 +126,7 @@ class Transaction:
         trace: TracebackType | None,
     ) -> None:
         if not self._open:
+            self._guard = None
             return
         self._check_thread()
         try:
@@ -111,8 +136,15 @@ class Transaction:
             finally:
                 self._end()
         finally:
-            if self._open:
-                self._end()
+            self._abandon()
+        self._guard = None
+        if kind is None and not self._readonly:
+            self._database._settle()
+
+    def _abandon(self, _: object = None) -> None:
+        """End the transaction if the end of the ``with`` was interrupted before it did."""
+        if self._open and self._thread == get_ident():
+            self._end()
 
     def _end(self) -> None:
         if self._readonly:
@@ -136,3 +168,7 @@ class Transaction:
         kind = "read-only transaction" if self._readonly else "transaction"
         state = "open" if self._open else "over" if self._thread else "not begun"
         return f"<{kind} of {self._database.name!r}, {state}>"
+
+
+if not TYPE_CHECKING:
+    Transaction.__exit__ = SureExit(Transaction.__exit__)

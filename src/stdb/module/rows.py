@@ -157,6 +157,12 @@ def declare_row(cls: type[Any], scope: Scope) -> RowDeclaration:
     place = f"row class {cls.__name__}"
     if "__init__" in vars(cls) or "__new__" in vars(cls):
         raise DefinitionError(f"{place}: a row has a generated constructor; use a classmethod")
+    bases = [base for base in cls.__mro__ if base not in (Row, *msgspec.Struct.__mro__)]
+    if any("__eq__" in vars(base) or "__hash__" in vars(base) for base in bases):
+        raise DefinitionError(
+            f"{place}: rows are equal when all of their columns are; compare with a method of "
+            "another name"
+        )
     columns = tuple(_columns(cls, scope, place))
     if not columns:
         raise DefinitionError(f"{place} has no columns: annotate some, as in `name: str`")

@@ -12,7 +12,7 @@ from __future__ import annotations
 import sys
 from collections import deque
 from functools import cache
-from threading import Condition
+from threading import Condition, RLock
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -83,7 +83,9 @@ class Logs:
         self._records: deque[LogRecord] = deque()
         self._size = 0
         self._count = 0
-        self._changed = Condition()
+        # Taken as it is, not through the condition, whose methods an interrupt could cut short.
+        self._lock = RLock()
+        self._changed = Condition(self._lock)
         self._closed = False
 
     def write(
@@ -104,7 +106,7 @@ class Logs:
             filename=filename,
             line_number=line_number,
         )
-        with self._changed:
+        with self._lock:
             self._records.append(record)
             self._count += 1
             self._size += len(message) + _RECORD_OVERHEAD
@@ -118,18 +120,18 @@ class Logs:
 
     def tail(self, count: int | None) -> list[LogRecord]:
         """Return the last `count` records, or all that are kept, oldest first."""
-        with self._changed:
+        with self._lock:
             records = list(self._records)
         return records if count is None else records[max(0, len(records) - count) :]
 
     def follow(self, count: int | None) -> Iterator[LogRecord]:
         """Yield the last `count` records, then each new one, until the database is closed."""
-        with self._changed:
+        with self._lock:
             seen = self._count
             records = list(self._records)
         yield from records if count is None else records[max(0, len(records) - count) :]
         while True:
-            with self._changed:
+            with self._lock:
                 while self._count == seen and not self._closed:
                     self._changed.wait()
                 fresh = min(self._count - seen, len(self._records))
@@ -142,7 +144,7 @@ class Logs:
 
     def close(self) -> None:
         """Let those who follow the log come to its end."""
-        with self._changed:
+        with self._lock:
             self._closed = True
             self._changed.notify_all()
 

@@ -105,10 +105,8 @@ class IndexHandle(Generic[R]):
         For a unique index and a value, that is True or False.
         """
         self._need_writable()
-        remove, main_key_of = self._table.remove, self._table.main_key_of
         doomed = list(self.filter(*values, ge=ge, gt=gt, le=le, lt=lt))
-        for row in doomed:
-            remove(main_key_of(row), row)
+        self._table.remove_each(doomed)
         bounded = not (ge is ABSENT and gt is ABSENT and le is ABSENT and lt is ABSENT)
         if (
             self._index.unique

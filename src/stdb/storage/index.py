@@ -146,14 +146,21 @@ class Index:
         return self._order
 
     def _update_order(self) -> None:
-        if not self.ordered or self._order is None or self._much_changed():
+        order = self._order
+        up_to_date = self.ordered and not self._much_changed()
+        # There is no order until it is done: an interrupt may leave a broken list.
+        self.ordered = False
+        if order is None or not up_to_date:
             from sortedcontainers import SortedList  # only tables with ranges need it
 
-            self.noted.clear()
             self._order = SortedList(self.map)
-            self.ordered = True
-            return
-        order = self._order
+        else:
+            self._merge_into(order)
+        self.noted.clear()
+        self.ordered = True
+
+    def _merge_into(self, order: SortedList[Any]) -> None:
+        """Add the noted keys that have come to the list, and take out those that have gone."""
         for key in self.noted:
             listed = key in order
             if key in self.map:
@@ -161,7 +168,6 @@ class Index:
                     order.add(key)
             elif listed:
                 order.remove(key)
-        self.noted.clear()
 
     def _much_changed(self) -> bool:
         return len(self.noted) * _MERGE_PART > len(self.map)
@@ -194,5 +200,7 @@ class Index:
     def _is_ordered(self) -> bool:
         """Whether the list is sorted, and holds the keys of the map but for noted ones."""
         listed = list(self._order or ())
+        if self._order is not None and len(self._order) != len(listed):
+            return False
         ascending = all(low < high for low, high in itertools.pairwise(listed))
         return ascending and self.noted.issuperset(set(listed) ^ self.map.keys())

@@ -41,12 +41,17 @@ class Plan:
         return unique[0] if unique else None
 
     def finds_by_value(self, index: int) -> bool:
-        """Whether a unique index is over one column whose values are their own keys."""
+        """Whether a unique index is over one column whose values are their own keys.
+
+        Not when they are tuples: people look those up by lists, which no dict takes.
+        """
         columns = self.definition.indexes[index].columns
+        shape = self.shape.fields[columns[0]].shape
         return (
             self.unique[index]
             and len(columns) == 1
-            and is_own_key(self.shape.fields[columns[0]].shape)
+            and is_own_key(shape)
+            and not isinstance(shape, Sequence)
         )
 
     @property

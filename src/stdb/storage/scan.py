@@ -11,7 +11,7 @@ import weakref
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 
 class Scan(itertools.chain[Any]):
@@ -24,14 +24,24 @@ class _Open(weakref.ref[Scan]):
     """An open scan: where it reads from, and where it finds the rest once that has changed."""
 
     __slots__ = ("rest", "source")
+    # By identity: the callback of one that was never added asks for its hash when the scan is gone.
+    __eq__ = object.__eq__
+    __hash__ = object.__hash__
     source: Iterator[Any]
     rest: list[Any]
 
 
 class OpenScans(set[Any]):
-    """The open scans of one table."""
+    """The open scans of one table.
 
-    __slots__ = ()
+    `spoiled` is called when an interrupt keeps a scan from taking all of its rows.
+    """
+
+    __slots__ = ("spoiled",)
+
+    def __init__(self, spoiled: Callable[[], None]) -> None:
+        super().__init__()
+        self.spoiled = spoiled
 
     def begin(self, source: Iterator[Any]) -> Iterator[Any]:
         """Return a scan over `source`, an iterator that a change of the table would upset."""
@@ -45,7 +55,11 @@ class OpenScans(set[Any]):
 
     def detach(self) -> None:
         """Let every open scan take the rest of its rows: the table is about to change."""
-        for opened in list(self):
-            if opened() is not None:
-                opened.rest.extend(opened.source)
-            self.discard(opened)
+        try:
+            for opened in list(self):
+                if opened() is not None:
+                    opened.rest.extend(opened.source)
+                self.discard(opened)
+        except BaseException:
+            self.spoiled()
+            raise

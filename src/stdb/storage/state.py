@@ -11,13 +11,19 @@ whoever opens one calls it from two nested ``finally`` blocks.
 from __future__ import annotations
 
 from threading import Condition, RLock, get_ident
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..errors import TransactionError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from .sequence import Sequence
     from .table import Table
+
+
+def _keep_nothing(_record: object) -> None:
+    """Take a record where there is no log."""
 
 
 class State:
@@ -39,17 +45,21 @@ class State:
         The threads with read-only transactions.
     offset : int
         The number of the last transaction that listeners of the store were told of.
+    record, keep : object, callable
+        What a log is to have of the transaction, and the function that takes it. The record is
+        set before the commit point and handed over in `end`, by whoever gets that far; an
+        interrupted `end` may hand it over again.
     """
 
     __slots__ = (
-        "_idle", "_next_offset", "_waiting", "allocated", "committed", "lock", "offset", "readers",
-        "thread", "torn", "touched",
+        "_idle", "_next_offset", "_waiting", "allocated", "committed", "keep", "lock", "offset",
+        "readers", "record", "thread", "torn", "touched",
     )  # fmt: skip
 
     def __init__(self) -> None:
         self.lock = RLock()
         self._idle = Condition(self.lock)
-        self._waiting = 0
+        self._waiting: set[int] = set()
         self.thread: int | None = None
         self.touched: list[Table] = []
         self.torn: Table | None = None
@@ -58,6 +68,12 @@ class State:
         self.readers: set[int] = set()
         self.offset = 0
         self._next_offset = 0
+        self.record: Any = None
+        self.keep: Callable[[Any], None] = _keep_nothing
+
+    def begin_at(self, offset: int) -> None:
+        """Number transactions from `offset` on."""
+        self.offset = self._next_offset = offset
 
     # -- writing ------------------------------------------------------------------------------
 
@@ -73,14 +89,10 @@ class State:
         self.thread = get_ident()
 
     def _wait_for_readers(self) -> None:
-        self._waiting += 1
-        try:
-            while self.readers:
-                self._idle.wait()
-        finally:
-            self._waiting -= 1
-            if not self._waiting:
-                self._idle.notify_all()
+        # Readers that come now wait for this writer, until its `end`.
+        self._waiting.add(get_ident())
+        while self.readers:
+            self._idle.wait()
 
     def check_not_nested(self) -> None:
         """Raise `TransactionError` when this thread already has a transaction."""
@@ -112,6 +124,11 @@ class State:
             "thread that began it"
         )
 
+    def tear(self, table: Table) -> None:
+        """Note that `table` was left in the middle of a change: only undoing it is possible now."""
+        if self.torn is None:
+            self.torn = table
+
     def refuse_torn(self) -> None:
         """Raise the error for a write after one that was interrupted half way."""
         raise TransactionError(
@@ -128,6 +145,9 @@ class State:
         """Finish the transaction of this thread, if it has one: undo it unless it is committed."""
         if self.thread == get_ident():
             if self.committed:
+                if self.record is not None:
+                    self.keep(self.record)
+                    self.record = None
                 self.offset = self._next_offset
                 for table in self.touched:
                     if table.is_event:
@@ -142,8 +162,19 @@ class State:
             self.allocated.clear()
             self.touched.clear()
             self.thread = None
+        if self._waiting:
+            self._wait_no_longer()
         if self.lock._is_owned():  # type: ignore[attr-defined]
             self.lock.release()
+
+    def _wait_no_longer(self) -> None:
+        """Let the readers go on that waited for this thread, if it is the last to wait for."""
+        if not self.lock._is_owned():  # type: ignore[attr-defined]
+            self.lock.acquire()
+        # Told before it is noted, so that an interrupt in between has them told again.
+        if self._waiting <= {get_ident()}:
+            self._idle.notify_all()
+        self._waiting.discard(get_ident())
 
     def end_if_begun(self) -> None:
         """Do what an interrupted `end` left undone."""
@@ -152,24 +183,19 @@ class State:
 
     # -- reading ------------------------------------------------------------------------------
 
-    def begin_reading(self) -> int:
-        """Open a read-only transaction of this thread, beside those of others; return the thread.
+    def begin_reading(self) -> None:
+        """Open a read-only transaction of this thread, beside those of others.
 
-        Raises
-        ------
-        TransactionError
-            This thread already has a transaction.
+        Ask `check_not_nested` first: this does not, so that `end_reading` may follow whatever it
+        does.
         """
-        self.check_not_nested()
-        me = get_ident()
         with self.lock:
             while self._waiting:
                 self._idle.wait()
-            self.readers.add(me)
-        return me
+            self.readers.add(get_ident())
 
     def end_reading(self, thread: int) -> None:
-        """Close the read-only transaction that `thread` began."""
+        """Close the read-only transaction of `thread`, if it has one. Can be called again."""
         with self.lock:
             self.readers.discard(thread)
             if not self.readers:

@@ -23,7 +23,7 @@ from .sequence import Sequence
 from .state import State
 from .table import Table
 from .table_code import TableCode
-from .writing import Writing
+from .writing import Reading, Writing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -41,18 +41,25 @@ class Store:
         Who reads and writes now.
     by_name : dict of str to Table
         All tables.
+    schema_version : int
+        Grows when tables come, go or change: what was compiled for an older one is stale.
     writable, readable : Tables
         The handles that reducers and read-only transactions get; the same object stays valid when
         tables are added.
     listeners : list of callable
         Called with the `Changes` of each transaction that changed anything, in commit order,
         before the next transaction can begin.
+    recorder : callable or None
+        Makes what a log is to have of a transaction, of the tables that it touched and the call it
+        comes from; what it raises undoes the transaction.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, described: bool = True) -> None:
         self.state = State()
         self.by_name: dict[str, Table] = {}
+        self.schema_version = 0
         self.listeners: list[Callable[[Changes], None]] = []
+        self.recorder: Callable[[list[Table], Any], Any] | None = None
         self._write_handles: dict[str, TableHandle[Any]] = {}
         self._read_handles: dict[str, TableHandle[Any]] = {}
         self._by_class: dict[type, list[str]] = {}
@@ -60,7 +67,8 @@ class Store:
         self.readable = Tables(self._read_handles, self._by_class)
         for system in st.SYSTEM_TABLES:
             self._add_system_table(system)
-        self._describe_system_tables()
+        if described:
+            self._describe_system_tables()
 
     # -- tables -------------------------------------------------------------------------------
 
@@ -114,6 +122,7 @@ class Store:
     def _register(self, table: Table) -> None:
         name = table.name
         self.by_name[name] = table
+        self.schema_version += 1
         writable = not table.definition.is_system
         self._write_handles[name] = TableHandle(table, writable=writable)
         self._read_handles[name] = TableHandle(table, writable=False)
@@ -151,6 +160,21 @@ class Store:
             self._insert("st_event_table", table_id=table_id)
         code = TableCode(definition, shape)
         self._register(Table(definition, code, self.state, table_id, sequences))
+
+    def restore_table(
+        self, definition: TableDef, shape: Record, table_id: int, sequence_ids: Iterable[int]
+    ) -> Table:
+        """Add a table that the system tables describe already; nobody uses the store yet."""
+        sequences = [
+            Sequence(
+                declared, definition.columns[declared.column].type, sequence_id, self._save_sequence
+            )
+            for declared, sequence_id in zip(definition.sequences, sequence_ids, strict=True)
+        ]
+        code = TableCode(definition, shape)
+        table = Table(definition, code, self.state, table_id, sequences)
+        self._register(table)
+        return table
 
     def _describe_table(self, definition: TableDef, table_id: int) -> int:
         """Insert the table's row of ``st_table`` and return its id: a new one for 0."""
@@ -248,14 +272,23 @@ class Store:
 
     # -- transactions -------------------------------------------------------------------------
 
-    def writing(self) -> Writing:
-        """Return a read-write transaction to use in a ``with``."""
-        return Writing(self)
+    def writing(self, call: object = None) -> Writing:
+        """Return a read-write transaction to use in a ``with``; `call` as for `commit`."""
+        return Writing(self, call)
 
-    def commit(self) -> None:
+    def reading(self) -> Reading:
+        """Return a read-only transaction to use in a ``with``."""
+        return Reading(self)
+
+    def commit(self, call: object = None) -> None:
         """Pass the point from which the open transaction is finished, not undone.
 
         ``State.end`` finishes it. Nothing has happened when this raises.
+
+        Parameters
+        ----------
+        call : object
+            The call that the transaction comes from, for the recorder.
 
         Raises
         ------
@@ -265,7 +298,15 @@ class Store:
         state = self.state
         if state.torn is not None:
             state.refuse_torn()
-        if not self.listeners:
+        recorder = self.recorder
+        if recorder is not None:
+            # Before the commit point, so that an error undoes everything. None takes the place of
+            # the record that an interrupted transaction may have left.
+            state.record = recorder(state.touched, call)
+            if not self.listeners:
+                state.commit(changed=state.record is not None)
+                return
+        elif not self.listeners:
             state.committed = True
             return
         changes = self.net_changes()
@@ -284,7 +325,7 @@ class Store:
 
     def copy(self) -> Store:
         """Return an independent store with the same rows; the caller keeps writers out."""
-        other = Store()
+        other = Store(described=False)
         for table in self:
             if table.name not in other.by_name:
                 sequences = [
@@ -300,10 +341,8 @@ class Store:
                 ]
                 copied = Table(table.definition, table.code, other.state, table.table_id, sequences)
                 other._register(copied)
-            else:
-                other[table.name].erase()
             table.copy_into(other[table.name])
-        other.state.offset = self.state.offset
+        other.state.begin_at(self.state.offset)
         return other
 
     def check(self) -> None:

@@ -24,8 +24,6 @@ from ..errors import (
     shorten,
     unknown_name,
 )  # fmt: skip
-from ..types.bsatn_decode import make_decoder
-from ..types.bsatn_encode import make_encoder
 from ..types.exact import Inexact, exact, mismatch, other_class_hint
 from ..types.satn import satn
 from .changes import TableChanges
@@ -87,12 +85,11 @@ class Table:
         ]
         self.rows: dict[Any, Any] = {} if plan.main is None else maps[plan.main]
         self.before: dict[Any, Any] = {}
-        self.scans = OpenScans()
+        self.scans = OpenScans(self.tear)
         self.is_event = definition.is_event
         self.indexes: list[Index] = []
         self.column_keys: dict[str, Callable[[Any], Any]] = {}
-        self.encode = _lazily(lambda: make_encoder(self.shape))
-        self.decode = _lazily(lambda: make_decoder(self.shape))
+        self.encode, self.decode = code.encode, code.decode
         self._bind(maps)
 
     def _bind(self, maps: list[dict[Any, Any]]) -> None:
@@ -170,9 +167,26 @@ class Table:
 
     def move(self, key: Any, old: Any, row: Any) -> Any:
         """Put the checked `row` in the place of `old`, whose main key is another one: `key`."""
-        self.remove(key, old)
-        self.add(row)
+        try:
+            self.remove(key, old)
+            self.add(row)
+        except BaseException:
+            self.tear()
+            raise
         return row
+
+    def remove_each(self, rows: list[Any]) -> None:
+        """Take away rows that are there."""
+        try:
+            for row in rows:
+                self.remove(self.main_key_of(row), row)
+        except BaseException:
+            self.tear()
+            raise
+
+    def tear(self) -> None:
+        """Note that an interrupt left a change half done, so that the transaction cannot commit."""
+        self.state.tear(self)
 
     def insert_each(self, new: list[Any]) -> int:
         """Insert every row of `new`, or, when one of them is refused, none."""
@@ -184,9 +198,11 @@ class Table:
                 inserted = self.insert(row)
                 if len(self.rows) > before:
                     added.append(inserted)
+        except Exception:
+            self.remove_each(added)
+            raise
         except BaseException:
-            for row in added:
-                self.remove(self.main_key_of(row), row)
+            self.tear()
             raise
         return len(self.rows) - count
 
@@ -361,6 +377,26 @@ class Table:
         for index in self.indexes:
             index.rebuild(())
 
+    def load(self, rows: list[Any]) -> None:
+        """Take the place of all rows of a table that nobody uses yet; the rows are exact.
+
+        Raises
+        ------
+        ConstraintViolation
+            Two of them have the same unique key.
+        """
+        self.erase()
+        main_key_of = self.main_key_of
+        self.rows.update({main_key_of(row): row for row in rows})
+        for index in self.indexes:
+            index.rebuild(rows)
+        for index in self.indexes:
+            if index.unique and len(index.map) != len(rows):
+                raise ConstraintViolation(
+                    f"table {self.name!r}: {len(rows) - len(index.map)} rows more than the unique "
+                    f"index {index.definition.name!r} can hold"
+                )
+
     def copy_into(self, other: Table) -> None:
         """Give `other`, an empty table of the same definition, the same rows and sequences."""
         other.rows.update(self.rows)
@@ -374,7 +410,7 @@ class Table:
         for key, row in self.rows.items():
             if self.main_key_of(row) != key:
                 raise InternalError(f"table {self.name!r}: {row!r} lies under {key!r}")
-            if self.mend(row) is not row and self.mend(row) != row:
+            if self.mend(row) != row:
                 raise InternalError(f"table {self.name!r}: {row!r} is not exact")
             encoded = self.encode(row)
             if self.encode(self.decode(encoded, 0)[0]) != encoded:
@@ -403,18 +439,6 @@ def mend_row(shape: Record, row: Any, table: str) -> Any:
         except Inexact as error:
             raise mismatch(error, table, field.attribute) from None
     return shape.cls(**mended)
-
-
-def _lazily(make: Callable[[], Callable[..., Any]]) -> Callable[..., Any]:
-    """Return a function that is made at its first call: tables seldom need every codec."""
-    made: list[Callable[..., Any]] = []
-
-    def call(*arguments: Any) -> Any:
-        if not made:
-            made.append(make())
-        return made[0](*arguments)
-
-    return call
 
 
 __all__ = ["Table", "TransactionError", "mend_row"]

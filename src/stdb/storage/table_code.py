@@ -18,6 +18,8 @@ from threading import get_ident
 from typing import TYPE_CHECKING, Any, Final
 
 from ..codegen import Code
+from ..types.bsatn_decode import make_decoder
+from ..types.bsatn_encode import make_encoder
 from ..types.compose import Composer
 from ..types.exact import check_expression
 from ..types.shapes import Blob, Bool, Int, PlainEnum, Schedule, Wrapped
@@ -25,6 +27,8 @@ from .index import Bag
 from .plan import Plan
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ..schema import TableDef
     from ..types.shapes import Record
 
@@ -459,14 +463,28 @@ class _Writer:
 class TableCode:
     """The compiled functions of a table, to be bound to any number of tables of that definition."""
 
-    __slots__ = ("_make", "code", "plan")
+    __slots__ = ("_make", "code", "decode", "encode", "plan")
 
     def __init__(self, definition: TableDef, shape: Record) -> None:
         self.plan = Plan(definition, shape)
         self.code, names = _Writer(self.plan).write()
         self._make = self.code.run(names)["make"]
+        self.encode = _lazily(lambda: make_encoder(shape))
+        self.decode = _lazily(lambda: make_decoder(shape))
 
     def bind(self, **bound: Any) -> dict[str, Any]:
         """Return the functions over one table's own dicts; `bound` has every name of `BOUND`."""
         functions: dict[str, Any] = self._make(**bound)
         return functions
+
+
+def _lazily(make: Callable[[], Callable[..., Any]]) -> Callable[..., Any]:
+    """Return a function that is made at its first call: tables seldom need every codec."""
+    made: list[Callable[..., Any]] = []
+
+    def call(*arguments: Any) -> Any:
+        if not made:
+            made.append(make())
+        return made[0](*arguments)
+
+    return call

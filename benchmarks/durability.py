@@ -1,0 +1,169 @@
+"""Transfers that are kept: written to a commit log, waited for or not, and read back.
+
+The transfer is that of `transfer.py`: a reducer that reads two accounts and writes both.
+
+* async: ``durability="async"`` against a sqlite3 file in WAL mode with synchronous=NORMAL. Neither
+  waits for the disk; both are given the time until all is written in the end (`flush`, checkpoint
+  left aside).
+* sync: ``durability="sync"`` against synchronous=FULL: each commit waits for the disk.
+* sync, 8 threads: against one thread of ours; threads that commit together share a sync.
+* recovery: reading the log back, against making the same transfers in memory, per transfer.
+"""
+
+import random
+import sqlite3
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+from _measure import Measurement, rounds, run_script
+from transfer import BALANCE, Account, bank, pairs
+
+import stdb
+
+Transfers = list[tuple[int, int, int]]
+
+
+def open_ours(path: Path, mode: str, accounts: int) -> stdb.Database:
+    """Return a durable bank."""
+    db = stdb.Database(bank, path=path, durability=mode)  # type: ignore[arg-type]
+    with db.transaction() as tx:
+        tx.db[Account].insert_many(Account(id=i, balance=BALANCE) for i in range(accounts))
+    return db
+
+
+def open_theirs(path: Path, synchronous: str, accounts: int) -> sqlite3.Connection:
+    """Return the same in a sqlite3 file."""
+    connection = sqlite3.connect(path, isolation_level=None)
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute(f"PRAGMA synchronous={synchronous}")
+    connection.execute("CREATE TABLE account (id INTEGER PRIMARY KEY, balance INTEGER NOT NULL)")
+    connection.execute("BEGIN")
+    connection.executemany(
+        "INSERT INTO account VALUES (?, ?)", ((i, BALANCE) for i in range(accounts))
+    )
+    connection.execute("COMMIT")
+    return connection
+
+
+def ours(db: stdb.Database, transfers: Transfers) -> Callable[[], float]:
+    """Return what measures stdb: microseconds a transfer."""
+
+    def measure() -> float:
+        call = db.call
+        start = time.perf_counter()
+        for source, target, amount in transfers:
+            call("transfer", source, target, amount)
+        db.flush()
+        return (time.perf_counter() - start) / len(transfers) * 1e6
+
+    return measure
+
+
+def ours_threaded(db: stdb.Database, transfers: Transfers, count: int) -> Callable[[], float]:
+    """Return what measures stdb with several threads: microseconds a transfer of all together."""
+
+    def measure() -> float:
+        def work(part: Transfers) -> None:
+            for source, target, amount in part:
+                db.call("transfer", source, target, amount)
+
+        threads = [threading.Thread(target=work, args=(transfers[i::count],)) for i in range(count)]
+        start = time.perf_counter()
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        return (time.perf_counter() - start) / len(transfers) * 1e6
+
+    return measure
+
+
+def theirs(connection: sqlite3.Connection, transfers: Transfers) -> Callable[[], float]:
+    """Return what measures sqlite3: microseconds a transfer."""
+
+    def measure() -> float:
+        execute = connection.cursor().execute
+        select = "SELECT balance FROM account WHERE id = ?"
+        update = "UPDATE account SET balance = ? WHERE id = ?"
+        start = time.perf_counter()
+        for source, target, amount in transfers:
+            execute("BEGIN")
+            giver = execute(select, (source,)).fetchone()
+            taker = execute(select, (target,)).fetchone()
+            if giver is None or taker is None or giver[0] < amount:
+                raise AssertionError("the accounts are there and rich")
+            execute(update, (giver[0] - amount, source))
+            execute(update, (taker[0] + amount, target))
+            execute("COMMIT")
+        return (time.perf_counter() - start) / len(transfers) * 1e6
+
+    return measure
+
+
+def recover(path: Path, transfers: int) -> Callable[[], float]:
+    """Return what measures opening a log: microseconds a transfer in it."""
+
+    def measure() -> float:
+        start = time.perf_counter()
+        stdb.Database.open(path, readonly=True)
+        return (time.perf_counter() - start) / transfers * 1e6
+
+    return measure
+
+
+def main(quick: bool) -> list[Measurement]:
+    """Measure microseconds per transfer."""
+    accounts, count, waiting, times = (1_000, 1_000, 20, 1) if quick else (100_000, 50_000, 200, 5)
+    transfers, waited = pairs(accounts, count), pairs(accounts, waiting)
+    random.Random(2).shuffle(transfers)
+    with tempfile.TemporaryDirectory(prefix="stdb-durability-") as directory:
+        root = Path(directory)
+        with (
+            open_ours(root / "async", "async", accounts) as db,
+            closing(open_theirs(root / "normal.sqlite", "NORMAL", accounts)) as connection,
+        ):
+            size = log_bytes(root / "async")
+            normal = rounds(ours(db, transfers), theirs(connection, transfers), times)
+            per_transfer = (log_bytes(root / "async") - size) / (count * (times + 1))
+        with (
+            open_ours(root / "sync", "sync", accounts) as db,
+            closing(open_theirs(root / "full.sqlite", "FULL", accounts)) as connection,
+        ):
+            full = rounds(ours(db, waited), theirs(connection, waited), times)
+            shared = rounds(ours_threaded(db, waited, 8), ours(db, waited), times)
+        memory = stdb.Database(bank)
+        with memory.transaction() as tx:
+            tx.db[Account].insert_many(Account(id=i, balance=BALANCE) for i in range(accounts))
+        logged = count * (times + 1)
+        recovery = rounds(recover(root / "async", logged), ours(memory, transfers), times)
+    unit = "µs a transaction"
+    note = f"durability: {per_transfer:.0f} bytes a transfer in the log, with the call's arguments"
+    return [
+        Measurement(
+            "durable, async", unit, "sqlite3 WAL NORMAL", *normal, ratio_min=4, quick=quick,
+            notes=[note],
+        ),
+        Measurement(
+            "durable, sync", unit, "sqlite3 WAL FULL", *full, ratio_min=1, quick=quick
+        ),
+        Measurement(
+            "sync, 8 threads", unit, "stdb, 1 thread", *shared, ratio_min=3, quick=quick
+        ),
+        Measurement(
+            "recovery", unit, "the same in memory", *recovery, ratio_min=1, quick=quick,
+            notes=["recovery: opening the database, per transfer in its log"],
+        ),
+    ]  # fmt: skip
+
+
+def log_bytes(path: Path) -> int:
+    """Return how long the log of a database is."""
+    return sum(each.stat().st_size for each in (path / "clog").glob("*.stdb.log"))
+
+
+if __name__ == "__main__":
+    run_script(main, __doc__)

@@ -1,0 +1,201 @@
+"""What ``db.sql`` does: finds the compiled statement, opens a transaction, runs it."""
+
+from __future__ import annotations
+
+from threading import get_ident
+from typing import TYPE_CHECKING, Any, Self
+
+from ..errors import SqlError, TransactionError
+from ..sql.estimate import check_row_limit
+from ..sql.names import OWNER, Fault, Rights
+from ..sql.result import Result
+from ..sql.run import PreparedChange, PreparedQuery, explain, prepare
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from types import TracebackType
+
+    from ..sql.run import AnyPrepared
+    from ..types.values import Identity
+    from .database import Database
+
+#: How many compiled statements a database keeps.
+_KEPT_MAX = 1024
+
+
+class Queries:
+    """The compiled statements of one database."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._store = database._store
+        self._state = database._store.state
+        self._owner = database.owner
+        self._prepared: dict[tuple[str, bool, bool], AnyPrepared] = {}
+        self._version = self._store.schema_version
+        self._rules: dict[str, tuple[str, ...]] = {}
+
+    def run(
+        self,
+        sql: str,
+        params: tuple[Any, ...],
+        named: Mapping[str, Any],
+        sender: Identity | None,
+        *,
+        strict: bool,
+    ) -> Result:
+        """Run one statement in a transaction of its own."""
+        state = self._state
+        by_owner = sender is None or sender == self._owner
+        with state.lock:
+            # A reader that holds the lock needs not be counted: nobody writes meanwhile.
+            if state.thread is not None or (state.readers and get_ident() in state.readers):
+                state.check_not_nested()
+            if self._database._closed:
+                self._database._refuse_closed()
+            prepared = self._find(sql, by_owner, strict)
+            if not isinstance(prepared, PreparedChange):
+                if not by_owner:
+                    self._check_limit(prepared)
+                rows = prepared.rows(params, named, sender or self._owner)
+                return Result(prepared.columns, rows)
+        with self._database.transaction() as tx:
+            return self.run_in(tx, sql, params, named, sender, strict=strict)
+
+    def run_in(
+        self,
+        tx: Any,
+        sql: str,
+        params: tuple[Any, ...],
+        named: Mapping[str, Any],
+        sender: Identity | None,
+        *,
+        strict: bool,
+    ) -> Result:
+        """Run one statement in the open transaction `tx`."""
+        by_owner = sender is None or sender == self._owner
+        prepared = self._find(sql, by_owner, strict)
+        caller = sender or self._owner
+        if isinstance(prepared, PreparedChange):
+            if tx.readonly:
+                raise TransactionError(
+                    "this transaction is read-only; write in `with db.transaction()`"
+                )
+            return prepared.change(params, named, caller)
+        if not by_owner:
+            self._check_limit(prepared)
+        return Result(prepared.columns, prepared.rows(params, named, caller))
+
+    def explain(self, sql: str, sender: Identity | None, *, strict: bool) -> str:
+        """Return the plan of a statement."""
+        with self._state.lock:
+            by_owner = sender is None or sender == self._owner
+            return explain(self._find(sql, by_owner, strict))
+
+    def find(self, sql: str, *, strict: bool = False) -> AnyPrepared:
+        """Return a statement as the owner would run it."""
+        with self._state.lock:
+            return self._find(sql, True, strict)
+
+    def _find(self, sql: str, by_owner: bool, strict: bool) -> AnyPrepared:
+        if self._version != self._store.schema_version:
+            self._forget()
+        key = (sql, by_owner, strict)
+        prepared = self._prepared.get(key)
+        if prepared is None:
+            if not isinstance(sql, str):
+                raise SqlError(f"a statement is a str, not {type(sql).__name__}")
+            rights = OWNER if by_owner else Rights(owner=False, rules=self._read_rules())
+            prepared = prepare(sql, self._store.by_name, rights, strict=strict)
+            if len(self._prepared) >= _KEPT_MAX:
+                self._prepared.pop(next(iter(self._prepared)))
+            self._prepared[key] = prepared
+        return prepared
+
+    def _forget(self) -> None:
+        self._prepared.clear()
+        self._version = self._store.schema_version
+
+    def _read_rules(self) -> dict[str, tuple[str, ...]]:
+        names = {table.table_id: table.name for table in self._store}
+        rules: dict[str, tuple[str, ...]] = {}
+        for row in self._store["st_row_level_security"].rows.values():
+            name = names.get(row.table_id, "")
+            rules[name] = (*rules.get(name, ()), row.sql)
+        return rules
+
+    def _check_limit(self, prepared: AnyPrepared) -> None:
+        if isinstance(prepared, PreparedQuery):
+            check_row_limit([prepared], self._store.by_name, Fault(prepared.sql))
+
+
+class RowStream:
+    """The rows of a query as they are found, in a ``with``: a read-only transaction until it ends.
+
+    Writers wait meanwhile. It belongs to the thread that opened it.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        queries: Queries,
+        sql: str,
+        params: tuple[Any, ...],
+        named: Mapping[str, Any],
+        sender: Identity | None,
+        *,
+        strict: bool,
+    ) -> None:
+        self._queries = queries
+        self._tx = database.transaction(readonly=True)
+        self._asked = (sql, params, named, sender, strict)
+        self._rows: Iterator[Any] | None = None
+        self.columns: tuple[str, ...] = ()
+
+    def __enter__(self) -> Self:
+        sql, params, named, sender, strict = self._asked
+        self._tx.__enter__()
+        try:
+            queries = self._queries
+            by_owner = sender is None or sender == queries._owner
+            prepared = queries._find(sql, by_owner, strict)
+            if not by_owner:
+                queries._check_limit(prepared)
+            self._begin(prepared, params, named, sender or queries._owner)
+        except BaseException:
+            self._tx.__exit__(None, None, None)
+            raise
+        return self
+
+    def _begin(
+        self,
+        prepared: AnyPrepared,
+        params: tuple[Any, ...],
+        named: Mapping[str, Any],
+        sender: Identity,
+    ) -> None:
+        if not isinstance(prepared, PreparedQuery):
+            raise SqlError("only a SELECT can be streamed", sql=prepared.sql, position=0)
+        self.columns = tuple(column.name for column in prepared.columns)
+        self._rows = prepared.stream(params, named, sender)
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> Any:
+        if self._rows is None:
+            raise TransactionError("a stream is read inside `with db.sql_stream(…) as rows`")
+        self._tx._check_open()
+        return next(self._rows)
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._rows = None
+        self._tx.__exit__(kind, error, trace)
+
+
+__all__ = ["Queries", "RowStream"]

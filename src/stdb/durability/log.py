@@ -1,0 +1,354 @@
+"""`Log`: takes the records of commits at once, and brings them to the disk in its mode.
+
+A commit hands its record over with `Log.keep`, which only puts it into a queue in memory. What
+happens then depends on the mode:
+
+=========  ==========================================================================
+ mode       the queue is written
+=========  ==========================================================================
+``async``  by a thread of the log's own: one write and one sync for all that waits;
+           commits do not wait, unless more than `PENDING_BYTES_MAX` are waiting
+``sync``   by the thread that committed, after it let go of the database: it takes all
+           that waits along, so that threads which commit together share a sync
+``None``   likewise, but nothing is synced: the system writes it when it likes
+=========  ==========================================================================
+
+The order of records is that of their numbers. A record may be handed over twice, and writing may
+be interrupted and begun again: both do the same thing to the same bytes.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import queue
+import threading
+import time
+import weakref
+from collections import deque
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Final, Literal, NoReturn
+
+from ..errors import DatabaseClosed, DurabilityError, TypeMismatch
+
+if TYPE_CHECKING:
+    from .lock import DirectoryLock
+    from .writer import LogWriter
+
+Mode = Literal["async", "sync"]
+MODES: Final = ("async", "sync", None)
+#: How many bytes may wait for the disk before commits do.
+PENDING_BYTES_MAX: Final = 256 << 20
+#: How long the thread rests between two batches while more and more is committed.
+_PAUSE_SECONDS: Final = 0.01
+#: How long a thread waits for another one's sync before it looks again.
+_FOLLOW_SECONDS: Final = 0.1
+
+
+#: A transaction, ready to be written: its number, its bytes, and how many bytes there are up to it.
+Record = tuple[int, bytes, int]
+
+
+class Log:
+    """The log of one open database.
+
+    Parameters
+    ----------
+    writer : LogWriter
+        The end of the files.
+    lock : DirectoryLock
+        The directory's lock, which the log holds until it is closed.
+    mode : {"async", "sync", None}
+        When what was committed is on the disk.
+
+    Attributes
+    ----------
+    epoch : int
+        The term under which commits are written.
+    next_offset : int
+        The number of the next transaction.
+    is_refusing : bool
+        Whether `check` raises: the disk failed, or the log is closed.
+    waits : bool
+        Whether a call has something to do in `settle`.
+    total : int
+        The bytes handed over so far.
+    """
+
+    def __init__(self, writer: LogWriter, lock: DirectoryLock, mode: Mode | None) -> None:
+        self._writer = writer
+        self._lock = lock
+        self._mode = mode
+        self._records: deque[Record] = deque()
+        self._flushing = threading.Lock()
+        self._wake: queue.SimpleQueue[None] = queue.SimpleQueue()
+        self._is_idle = False
+        self._failure: Exception | None = None
+        self._closed = False
+        self.is_refusing = False
+        self.waits = mode != "async"
+        self._closing = False
+        self._written = 0
+        self._written_total = 0
+        self._batch = 0
+        self._sync_seconds = 0.0
+        self._moved = threading.Condition(threading.Lock())
+        self.epoch = writer.epoch
+        self.next_offset = writer.place.next_offset
+        self.total = 0
+        #: The number behind the last transaction that is on the disk: one assignment moves it.
+        self._durable = self.next_offset
+        self._thread: threading.Thread | None = None
+        _open_logs.add(self)
+        if mode == "async":
+            self._thread = threading.Thread(
+                target=_write_behind, args=(self,), name="stdb log", daemon=True
+            )
+            self._thread.start()
+
+    @property
+    def mode(self) -> Mode | None:
+        """When what was committed is on the disk."""
+        return self._mode
+
+    @property
+    def durable_offset(self) -> int | None:
+        """The number of the last transaction that is known to be on the disk, or None."""
+        return self._durable - 1 if self._durable else None
+
+    # -- committing ---------------------------------------------------------------------------
+
+    def check(self) -> None:
+        """Raise the error that keeps the log from taking another record, if there is one."""
+        if self.is_refusing:
+            self._refuse()
+        if self.total - self._written_total > PENDING_BYTES_MAX:
+            self.flush()
+
+    def keep(self, record: Record) -> None:
+        """Take a record. It may be given again, as long as no other one was given since."""
+        offset = record[0]
+        if offset >= self.next_offset:
+            self._records.append(record)
+            self.total = record[2]
+            self.next_offset = offset + 1
+        if self._is_idle:
+            # In this order: an interrupt between the two wakes the thread once too often.
+            self._wake.put(None)
+            self._is_idle = False
+
+    def settle(self) -> None:
+        """Do what a call must wait for after its commit, in this mode."""
+        if not self.waits or self._durable >= self.next_offset:
+            return
+        if self._mode == "sync":
+            self.flush()
+        elif self._written < self.next_offset:
+            with self._flushing:
+                self._bring(sync=False)
+
+    def flush(self) -> None:
+        """Return when everything that was handed over so far is on the disk.
+
+        Raises
+        ------
+        DurabilityError
+            The disk failed.
+        """
+        target = self.next_offset
+        while self._durable < target:
+            if self._flushing.locked():
+                self._follow(target)
+                continue
+            with self._flushing:
+                if self._durable < target:
+                    if self._batch > 1:
+                        # Others committed along the last time: give them a moment to do it again.
+                        time.sleep(self._sync_seconds / 8)
+                    self._bring(sync=True)
+            self._tell()
+
+    def _follow(self, target: int) -> None:
+        """Wait until another thread has brought `target` to the disk, or has finished."""
+        with self._moved:
+            # Whoever was interrupted between letting go and telling is not waited for long.
+            self._moved.wait_for(
+                lambda: self._durable >= target or not self._flushing.locked(), _FOLLOW_SECONDS
+            )
+
+    # -- writing ------------------------------------------------------------------------------
+
+    def _bring(self, *, sync: bool) -> None:
+        """Write what waits. Its caller holds ``_flushing``; doing it again does no harm."""
+        if self._failure is not None or self._closed:
+            self._refuse()
+        # The records stay in the queue until they are written: an interrupt loses none.
+        waiting = list(self._records)
+        try:
+            if waiting:
+                self._writer.append(waiting, sync=False)
+                self._written = waiting[-1][0] + 1
+                self._written_total = waiting[-1][2]
+            if sync:
+                began = time.perf_counter()
+                self._writer.sync()
+                self._sync_seconds = time.perf_counter() - began
+                self._batch = len(waiting)
+                if waiting:
+                    self._durable = waiting[-1][0] + 1
+                elif self._written > self._durable:
+                    self._durable = self._written
+        except Exception as error:  # noqa: BLE001 - whatever it is, the files are in doubt
+            self._failure = error
+            self.is_refusing = True
+            self._refuse()
+        last = waiting[-1][0] if waiting else -1
+        records = self._records
+        take = records.popleft
+        while records and records[0][0] <= last:
+            take()
+
+    def _tell(self) -> None:
+        with self._moved:
+            self._moved.notify_all()
+
+    def wait(self, offset: int, timeout: float | None = None) -> bool:
+        """Return whether transaction `offset` is on the disk, after waiting for it.
+
+        Raises
+        ------
+        DurabilityError
+            The disk failed before.
+        """
+        with self._moved:
+            self._moved.wait_for(
+                lambda: self._durable > offset or self._failure is not None or self._closed,
+                timeout,
+            )
+        if self._durable > offset:
+            return True
+        if self._failure is not None or self._closed:
+            self._refuse()
+        return False
+
+    def _refuse(self) -> NoReturn:
+        if self._failure is None:
+            raise DatabaseClosed("the database was closed, or belongs to the process it forked off")
+        safe = self.durable_offset
+        up_to = "nothing" if safe is None else f"transactions up to {safe}"
+        raise DurabilityError(
+            f"the disk failed: {self._failure}. {up_to[0].upper()}{up_to[1:]} are safe; later ones "
+            "are in memory only, and no more are taken. The database can still be read; free or "
+            "mend the disk, close the database and open it again",
+            safe_offset=safe,
+        ) from self._failure
+
+    # -- the end ------------------------------------------------------------------------------
+
+    def close(self) -> None:
+        """Write what is left, sync it, and give the directory back; again does nothing.
+
+        Raises
+        ------
+        DurabilityError
+            The disk failed, now or before. The log is closed all the same.
+        """
+        if self._closed:
+            return
+        with self._flushing:
+            if self._failure is None and not self._closed:
+                with suppress(DurabilityError):
+                    self._bring(sync=self._mode is not None)
+            # Not in a finally: after an interrupt the rest is still there to be written.
+            self._release()
+        if self._failure is not None and self._durable < self.next_offset:
+            self._refuse()
+
+    def _release(self) -> None:
+        self._closed = self.is_refusing = True
+        self._wake.put(None)
+        self._writer.close()
+        self._lock.release()
+        _open_logs.discard(self)
+        self._tell()
+
+    def abandon(self) -> None:
+        """Close the log of a database that nobody holds any more, from wherever that shows.
+
+        The garbage collector may call this in the middle of anything, the log's own thread
+        included, so with a thread it only asks that one to close.
+        """
+        if self._thread is None:
+            self.close()
+        else:
+            self._closing = True
+            self._wake.put(None)
+
+    def forked(self) -> None:
+        """Let go of everything in a child process; the parent goes on."""
+        self._closed = self.is_refusing = True
+        self._flushing = threading.Lock()
+        self._moved = threading.Condition(threading.Lock())
+        self._writer.close()
+        self._lock.forget()
+        self._records.clear()
+
+
+def _write_behind(log: Log) -> None:
+    """Write whatever a log is given, until it is closed: the body of its thread."""
+    wake = log._wake
+    while not log._closed:
+        log._is_idle = True
+        if not log._records and not log._closing:
+            wake.get()
+            while not wake.empty():
+                wake.get_nowait()
+        log._is_idle = False
+        try:
+            if log._closing:
+                log.close()
+            elif log._records:
+                with log._flushing:
+                    log._bring(sync=True)
+                log._tell()
+                if len(log._records) > 1:
+                    # Busy: larger batches cost those who commit less.
+                    time.sleep(_PAUSE_SECONDS)
+        except (DurabilityError, DatabaseClosed):
+            return  # Whoever commits next is told.
+
+
+_open_logs: weakref.WeakSet[Log] = weakref.WeakSet()
+
+
+def _close_all() -> None:
+    """Write what is left when the interpreter ends."""
+    for log in list(_open_logs):
+        try:
+            log.close()
+        except DurabilityError as error:
+            import sys
+
+            print(f"stdb: {error}", file=sys.stderr)  # noqa: T201 - nobody is left to raise it to
+
+
+def _forget_all() -> None:
+    for log in list(_open_logs):
+        log.forked()
+
+
+atexit.register(_close_all)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_all)
+
+
+def check_mode(mode: Any) -> Mode | None:
+    """Return a durability mode, or raise `TypeMismatch` for what is none."""
+    if mode not in MODES:
+        raise TypeMismatch(
+            f'durability is "async", "sync" or None, not {mode!r}',
+            expected='"async", "sync" or None',
+            got=mode,
+        )
+    chosen: Mode | None = mode
+    return chosen

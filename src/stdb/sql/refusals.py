@@ -1,0 +1,182 @@
+"""Says what is wrong with a statement that does not parse: constructs that are not there by name.
+
+The parser knows only which token came where another was due. What the writer meant follows from
+the token, its neighbours and the kind of statement.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from ..errors import SqlError
+from .syntax import TableRef
+
+if TYPE_CHECKING:
+    from .tokens import RawToken
+
+_STATEMENTS: Final = frozenset("SELECT EXPLAIN INSERT UPDATE DELETE SET SHOW".split())
+_OTHER_STATEMENTS: Final = frozenset(
+    "ALTER ANALYZE ATTACH BEGIN CALL CLOSE COMMENT COMMIT COPY CREATE DEALLOCATE DECLARE DESCRIBE "
+    "DETACH DROP EXECUTE FETCH FLUSH GRANT KILL LOAD LOCK MERGE OPTIMIZE PRAGMA PREPARE RELEASE "
+    "RENAME REPLACE REVOKE ROLLBACK SAVEPOINT START TABLE TRUNCATE UNLOCK USE VACUUM VALUES "
+    "WITH".split()
+)
+_UNSUPPORTED_WORDS: Final = frozenset(
+    "ALL ANY ARRAY AT BETWEEN CASE CAST CEIL COLLATE CONFLICT CURRENT_DATE CURRENT_TIME "
+    "CURRENT_TIMESTAMP CURRENT_USER DEFAULT DIV DUPLICATE EXCEPT EXISTS EXTRACT FALSE FETCH FLOOR "
+    "FOR GLOB ILIKE INTERSECT INTERVAL INTO ISNULL LATERAL LOCALTIME NOTNULL NULL OVERLAPS OVERLAY "
+    "POSITION QUALIFY REGEXP RETURNING RLIKE SAFE_CAST SELECT SESSION_USER SIMILAR SUBSTRING TABLE "
+    "TOP TRIM TRUE TRY_CAST UNION UNNEST USER WINDOW WITH XOR DISTINCT IS NOT FROM ON USING".split()
+)
+_UNSUPPORTED_OPERATORS: Final = frozenset(
+    ["||", "::", "<=>", "~", "~*", "!~", "!~*", "~~", "!~~", "~~*", "!~~*", "&", "|", "^", "#",
+     "@", "$", ":", "{", "}"]
+)  # fmt: skip
+_SHOWN: Final = {
+    "COLUMN_NAME": "a column", "TABLE_NAME": "a table", "INSERT_TABLE": "a table",
+    "ANY_NAME": "a name", "COLUMN_ALIAS": "an alias", "TABLE_ALIAS": "an alias",
+    "STRING": "a string", "NUMBER": "a number", "HEX": "a hex literal", "FUNC": "a function",
+    "PARAM": "a parameter", "LPAR": "(", "RPAR": ")", "COMMA": ",", "DOT": ".", "STAR": "*",
+    "EQ": "=", "PLUS": "+", "MINUS": "-", "SLASH": "/", "PERCENT": "%", "$END": "the end",
+}  # fmt: skip
+_COMPARISONS: Final = frozenset(["EQ", "EQEQ", "NE", "LT", "GT", "LE", "GE"])
+
+
+def explain_unexpected(sql: str, raw: list[RawToken], token: Any, state: Any) -> SqlError:
+    """Return the error for `token`, which came where the parser, in `state`, could not use it."""
+    due = _due(state)
+    has_from = any(
+        getattr(value, "type", None) == "FROM"
+        or (isinstance(value, list) and any(isinstance(v, TableRef) for v in value))
+        for value in state.value_stack
+    )
+    at_end = token.type == "$END"
+    position = len(sql) if at_end else token.start_pos
+    if at_end:
+        index = len(raw)
+        found = "the end"
+    else:
+        index = next(i for i, each in enumerate(raw) if each.position == token.start_pos)
+        found = repr(raw[index].text if len(raw[index].text) < 40 else raw[index].text[:39] + "…")
+    statement = raw[0].text.upper()
+    if statement == "EXPLAIN" and len(raw) > 1:
+        statement = raw[1].text.upper()
+    kind = (
+        _by_statement(statement, raw, index, due)
+        or _by_token(raw, index)
+        or ("from" if "FROM" in due and not has_from and statement == "SELECT" else "")
+    )
+    match kind:
+        case "unsupported":
+            message = f"unsupported: {found} here"
+        case "from":
+            message = f"from which table? FROM is missing: found {found} instead"
+        case "multi-table":
+            message = "a multi-table DELETE is not there: delete from one table at a time"
+        case "inner":
+            message = f"only inner joins (and LEFT JOIN) are there; found {found}"
+        case _:
+            message = f"parser: unexpected {found}"
+    if kind not in {"from", "multi-table"}:
+        message += f"; expected {_expected(due)}"
+    return SqlError(message, sql=sql, position=position)
+
+
+def _due(state: Any) -> set[str]:
+    """Return the terminals that the parser could go on with; its table alone promises too many."""
+    states = state.parse_conf.states
+    due = set()
+    for terminal in states[state.position]:
+        if not terminal.isupper() and terminal != "$END":
+            continue
+        stack = list(state.state_stack)
+        while terminal in states[stack[-1]]:
+            action, rule = states[stack[-1]][terminal]
+            if action.name == "Shift":
+                due.add(terminal)
+                break
+            if rule.expansion:
+                del stack[-len(rule.expansion) :]
+            if rule.origin.name not in states[stack[-1]]:
+                break
+            following = states[stack[-1]][rule.origin.name][1]
+            stack.append(following)
+            if following == state.parse_conf.end_state:
+                due.add(terminal)
+                break
+    return due
+
+
+def _by_statement(statement: str, raw: list[RawToken], index: int, due: set[str]) -> str:
+    word = raw[index].text.upper() if index < len(raw) else ""
+    if statement not in _STATEMENTS:
+        return "unsupported" if statement in _OTHER_STATEMENTS else "parser"
+    if index == len(raw):
+        return ""
+    if statement == "DELETE":
+        if index == 1 or word in {"LIMIT", "RETURNING"}:
+            return "parser"
+        if word == "," and "WHERE" in due:
+            return "multi-table"
+        return "unsupported" if "WHERE" in due else ""
+    if statement == "UPDATE":
+        if word in {"LIMIT", "ORDER"}:
+            return "parser"
+        return "unsupported" if "SET" in due or word in {"FROM", "RETURNING"} else ""
+    if statement == "INSERT" and raw[index - 1].text.upper() == "VALUES":
+        return "parser"
+    if statement == "SET":
+        return "unsupported"
+    if statement == "SELECT" and (
+        "OUTER" in due or "USING" in {token.text.upper() for token in raw[index - 2 : index]}
+    ):
+        return "inner"
+    return ""
+
+
+def _by_token(raw: list[RawToken], index: int) -> str:
+    if index == len(raw):
+        return ""
+    kind, text, _ = raw[index]
+    before = raw[index - 1] if index else None
+    word = text.upper()
+    if (kind == "WORD" and word in _UNSUPPORTED_WORDS) or text in _UNSUPPORTED_OPERATORS:
+        return "unsupported"
+    if before is None:
+        return ""
+    if before.text.upper() == "SELECT" and index > 1:
+        return "unsupported"  # a query inside an expression
+    if text == "[":
+        after_value = before.kind in {"WORD", "QUOTED", "RPAR"}
+        joined = before.position + len(before.text) == raw[index].position
+        return "unsupported" if after_value and joined else "parser"
+    if kind == "LPAR" and before.text.upper() in {"FROM", "JOIN"}:
+        return "unsupported"
+    if kind == "LPAR" and before.kind in {"WORD", "QUOTED"} and index > 1:
+        return "unsupported"
+    if kind == "STRING" and before.kind == "WORD" and before.text.upper() != "LIMIT":
+        return "unsupported"
+    if kind in {"DOT", "COMMA"} and _inside_parentheses(raw, index):
+        return "unsupported"
+    if kind in {"STAR", "SLASH", "PERCENT", "PLUS"} and before.kind in {"WORD", *_COMPARISONS}:
+        return "unsupported"
+    return ""
+
+
+def _inside_parentheses(raw: list[RawToken], index: int) -> bool:
+    if raw[index].kind == "DOT":
+        return raw[index - 1].kind == "RPAR"
+    nesting = 0
+    for token in raw[:index]:
+        nesting += (token.kind == "LPAR") - (token.kind == "RPAR")
+    return nesting > 0
+
+
+def _expected(due: set[str]) -> str:
+    """Return what may stand there, for people: the first few of what matters."""
+    words = sorted({_SHOWN.get(terminal, terminal) for terminal in due - _COMPARISONS})
+    if due & _COMPARISONS:
+        words.append("a comparison")
+    if len(words) > 8:
+        words = [*words[:8], "…"]
+    return ", ".join(words)

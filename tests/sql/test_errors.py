@@ -1,0 +1,140 @@
+"""Errors say where, what was found, what was expected; and nothing breaks the parser."""
+
+import random
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as some
+from tests.sql.people import make_database
+
+import stdb
+from stdb.sql.like import like_matcher
+
+DATABASE = make_database()
+
+
+@pytest.mark.parametrize(
+    ("sql", "marked", "words"),
+    [
+        ("SELECT * FROM persn", "persn", "did you mean person?"),
+        ("SELECT * FROM person WHERE nmae = 1", "nmae", "did you mean name?"),
+        ("SELECT * FROM person WHERE age = 300", "300", "U8"),
+        ("SELECT * FROM person WHERE name = 'a' FOO", "FOO", "expected"),
+        ("SELECT * FROM person WHERE", "", "the end"),
+        ("SELECT * FROM person WHERE age ! 3", "!", "parser"),
+        ("SELECT *\nFROM person\nWHERE x = 1", "x", "line 3"),
+        ("SELECT p.name FROM person", "p.name", "scope"),
+        ("INSERT INTO pair (a, b) VALUES (1, 'x')", "'x'", "unexpected type"),
+    ],
+)
+def test_error_points_at_the_place(sql: str, marked: str, words: str) -> None:
+    with pytest.raises(stdb.SqlError) as caught:
+        DATABASE.sql(sql)
+    error = caught.value
+    assert error.sql == sql
+    assert sql[error.position or 0 :].startswith(marked)
+    assert words in str(error)
+    *_, line, caret = str(error).splitlines()
+    assert line[caret.index("^") :].startswith(marked.split("\n", maxsplit=1)[0])
+
+
+def test_nearest_names_are_attributes() -> None:
+    with pytest.raises(stdb.SqlError) as caught:
+        DATABASE.sql("SELECT * FROM persons")
+    assert caught.value.nearest == ("person",)
+    assert "no such table" in caught.value.message
+    assert "\n" not in caught.value.message
+
+
+def test_long_lines_are_cut() -> None:
+    sql = "SELECT * FROM person WHERE " + "age = 1 OR " * 200 + "nope = 1"
+    with pytest.raises(stdb.SqlError) as caught:
+        DATABASE.sql(sql)
+    assert len(str(caught.value)) < 400
+
+
+def refused_or_run(sql: str) -> None:
+    try:
+        DATABASE.sql(sql)
+    except stdb.Error:
+        return
+
+
+@given(some.text(max_size=200))
+def test_any_text_fails_cleanly(text: str) -> None:
+    refused_or_run(text)
+    refused_or_run(f"SELECT {text} FROM person")
+    refused_or_run(f"SELECT * FROM person WHERE {text}")
+
+
+@given(some.binary(max_size=200))
+def test_any_bytes_fail_cleanly(data: bytes) -> None:
+    refused_or_run(data.decode("latin-1"))
+
+
+WORDS = """
+    SELECT FROM WHERE AND OR NOT IN IS NULL LIKE BETWEEN ( ) , . * + - / % = < > <> <= '' 'a' 1 2.5
+    0xff TRUE person pair name age id flag p a b AS JOIN LEFT ON GROUP BY HAVING ORDER LIMIT OFFSET
+    COUNT SUM AVG DISTINCT ASC DESC :sender ? ; -- /* CASE CAST UNION
+""".split()  # noqa: SIM905 - a soup, not a list
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_token_soups_fail_cleanly(seed: int) -> None:
+    rng = random.Random(seed)
+    for _ in range(150):
+        soup = " ".join(rng.choices(WORDS, k=rng.randrange(1, 25)))
+        refused_or_run(soup)
+        refused_or_run(f"SELECT * FROM person WHERE {soup}")
+        refused_or_run(f"SELECT {soup} FROM person p JOIN pair a ON p.id = a.a")
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT * FROM person WHERE " + "(" * 100_000,
+        "SELECT * FROM person WHERE " + "NOT " * 100_000 + "flag",
+        "SELECT * FROM person WHERE " + "- " * 100_000 + "1 = age",
+        "SELECT * FROM person WHERE " + "flag = " * 100_000 + "flag",
+        "SELECT " + "age + " * 100_000 + "1 AS x FROM person",
+        "/*" * 100_000,
+        "SELECT * FROM person WHERE age = 1" + "0" * 100_000,
+        "SELECT * FROM person WHERE age = 1e" + "9" * 10_000,
+        "SELECT " + "count(" * 40 + "id" + ")" * 40 + " FROM person",
+    ],
+)
+def test_deep_and_huge_statements_fail_cleanly(sql: str) -> None:
+    with pytest.raises(stdb.SqlError):
+        DATABASE.sql(sql)
+
+
+def test_a_megabyte_of_ors_is_linear() -> None:
+    def seconds(count: int, term: str) -> float:
+        sql = "SELECT * FROM person WHERE " + " OR ".join(term.format(i) for i in range(count))
+        started = time.perf_counter()
+        assert len(DATABASE.sql(sql)) >= 1
+        return time.perf_counter() - started
+
+    small = seconds(7_000, "id = {0}")
+    assert seconds(70_000, "id = {0}") < 30 * small + 1
+    small = seconds(500, "(id >= {0} AND age < 99)")
+    assert seconds(5_000, "(id >= {0} AND age < 99)") < 30 * small + 1
+
+
+@given(some.text("ab%_", max_size=8), some.text("ab", max_size=12))
+def test_like_agrees_with_the_obvious(pattern: str, text: str) -> None:
+    def matches(p: str, t: str) -> bool:
+        if not p:
+            return not t
+        if p[0] == "%":
+            return any(matches(p[1:], t[i:]) for i in range(len(t) + 1))
+        return bool(t) and p[0] in {"_", t[0]} and matches(p[1:], t[1:])
+
+    assert like_matcher(pattern)(text) == matches(pattern, text)
+
+
+def test_like_takes_no_exponential_time() -> None:
+    started = time.perf_counter()
+    assert not like_matcher("%a" * 30 + "b")("a" * 5000)
+    assert time.perf_counter() - started < 1
