@@ -25,6 +25,8 @@ from stdb import Module, Row, primary_key, u64
 
 SENSORS = 1_000
 VALUES = 10_000
+#: A round of point queries is short, so there are so many times more of them.
+POINT_ROUNDS = 5
 
 weather = Module("weather")
 
@@ -65,7 +67,8 @@ NOTES = [
 
 def main(quick: bool) -> list[Measurement]:
     """Measure microseconds per point query, milliseconds per statement of the others."""
-    size, few, count, times = (10_000, 100, 500, 1) if quick else (1_000_000, 10_000, 20_000, 9)
+    size, few, count = (10_000, 100, 500) if quick else (1_000_000, 10_000, 20_000)
+    times = 1 if quick else 9
     rng = random.Random(4)
     readings = [(i, rng.randrange(SENSORS), rng.randrange(VALUES)) for i in range(size)]
     alarms = list(enumerate(rng.sample(range(size), few)))
@@ -88,7 +91,7 @@ def main(quick: bool) -> list[Measurement]:
         connection.execute("COMMIT")
         return figure
 
-    inside = rounds(ours_inside, theirs_inside, times)
+    inside = rounds(ours_inside, theirs_inside, POINT_ROUNDS * times)
     name = "sql point, in a transaction"
     measurements = [
         Measurement(name, "µs", "sqlite3 :memory:", *inside, ratio_min=1, quick=quick, notes=NOTES)
@@ -112,7 +115,9 @@ def _compare(
     bars: bool = True,
 ) -> list[Measurement]:
     """Measure each query against one peer, which must give the same rows."""
-    points = rounds(lambda: _points(db.sql, keys), lambda: _points(run, their_keys), times)
+    points = rounds(
+        lambda: _points(db.sql, keys), lambda: _points(run, their_keys), POINT_ROUNDS * times
+    )
     bar = 1 if bars else None
     measurements = [Measurement("sql point", "µs", peer, *points, ratio_min=bar, quick=quick)]
     for name, text, least in (

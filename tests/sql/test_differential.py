@@ -395,16 +395,38 @@ def agree(db: stdb.Database, others: dict[str, Any], statement: Statement) -> No
             assert Counter(ours) == Counter(theirs), name
 
 
-def test_a_left_join_by_two_equations_of_options() -> None:
-    """Once generated code that is no Python: the key that is looked up may be missing."""
-    column = Column("c0", "text", nullable=True, indexed=True)
-    schemas = (Schema("s", (Column("id", "int"), column)),)
-    db = open_stdb(schemas)
+@pytest.mark.parametrize(
+    "text",
+    [
+        "SELECT a.id, b.id AS other FROM s a LEFT JOIN s b ON b.c0 = a.c0 AND a.id = b.id",
+        "SELECT COUNT(*) AS n FROM s WHERE c1 = 1.5 + 2",
+        "SELECT * FROM s WHERE c1 > 0.5 + 1 LIMIT 9",
+        "SELECT id FROM s WHERE c1 <= 0.5 * 7.0 ORDER BY id",
+    ],
+)
+def test_a_key_that_must_be_looked_at_first(text: str) -> None:
+    """Once generated code that is no Python: the key may be missing, or NaN."""
+    columns = (
+        Column("id", "int"),
+        Column("c0", "text", nullable=True, indexed=True),
+        Column("c1", "real", indexed=True),
+    )
+    db = open_stdb((Schema("s", columns),))
     lite = sqlite3.connect(":memory:", isolation_level=None)
-    create(lite, schemas)
-    text = "INSERT INTO s (id, c0) VALUES (1, 'a'), (2, NULL), (3, 'a')"
-    db.sql(text)
-    lite.execute(text)
-    text = "SELECT a.id, b.id AS other FROM s a LEFT JOIN s b ON b.c0 = a.c0 AND a.id = b.id"
+    create(lite, (Schema("s", columns),))
+    insert = "INSERT INTO s (id, c0, c1) VALUES (1, 'a', 1.0), (2, NULL, 3.5), (3, 'a', 2.0)"
+    db.sql(insert)
+    lite.execute(insert)
     agree(db, {"sqlite3": lite}, Statement(text, ()))
     lite.close()
+
+
+def test_computed_nans_are_one_value() -> None:
+    """As they are in rows, though Python makes a new object each time, and sqlite none."""
+    schema = Schema("s", (Column("id", "int"), Column("c0", "real")))
+    db = open_stdb((schema,))
+    db.sql("INSERT INTO s (id, c0) VALUES (1, 1.0), (2, 1.0)")
+    endless = "c0 * 1e308 * 10.0"
+    nan = f"{endless} - {endless}"
+    assert len(db.sql(f"SELECT DISTINCT {nan} AS x FROM s")) == 1
+    assert len(db.sql(f"SELECT {nan} AS x, COUNT(*) AS n FROM s GROUP BY {nan}")) == 1

@@ -202,3 +202,34 @@ def test_statements_are_compiled_anew_for_a_fork(database: stdb.Database) -> Non
     fork.sql("DELETE FROM pair")
     assert len(fork.sql("SELECT * FROM pair")) == 0
     assert len(database.sql("SELECT * FROM pair")) == 3
+
+
+@pytest.mark.parametrize(
+    "sql",
+    ["UPDATE pair SET a = a + 5", "UPDATE person SET age = 1", "DELETE FROM person WHERE id < 9"],
+)
+def test_an_interrupted_statement_leaves_nothing(database: stdb.Database, sql: str) -> None:
+    """Ctrl-C at the second row of a statement, caught: the transaction can only be undone."""
+    before = {name: sorted(map(repr, database.tables[name])) for name in ("pair", "person")}
+    table = database._store["pair" if "pair" in sql else "person"]
+    calls = 0
+
+    def interrupted(row: object) -> object:
+        nonlocal calls
+        calls += 1
+        if calls == 2:
+            raise KeyboardInterrupt
+        return original(row)
+
+    with database.transaction() as tx:
+        tx.sql(sql)  # compiled now
+        original, table.main_key_of = table.main_key_of, interrupted
+        try:
+            tx.sql(sql)
+        except KeyboardInterrupt:
+            assert calls == 2
+        finally:
+            table.main_key_of = original
+        tx.rollback()
+    assert {n: sorted(map(repr, database.tables[n])) for n in ("pair", "person")} == before
+    database.check()

@@ -13,10 +13,14 @@ import pytest
 
 import stdb
 from stdb import (
+    Err,
     Identity,
     Module,
+    Ok,
     Row,
+    ScheduleAt,
     Some,
+    TimeDuration,
     Timestamp,
     TypeMismatch,
     UsageError,
@@ -65,6 +69,18 @@ class Place(Row):
     by_level_name = unique("level", "name", algorithm="hash")
 
 
+@stdb.sum_type
+class Figure:
+    """The variants are not in the order of their names."""
+
+    Square: float
+    Circle: float
+    Empty: None
+
+
+figure: Any = Figure
+
+
 @module.table()
 class Value(Row):
     """Keys whose Python values do not order or compare as SATS does."""
@@ -76,6 +92,9 @@ class Value(Row):
     items: tuple[int, ...] = index()
     owner: Identity = index()
     at: Timestamp = index()
+    due: ScheduleAt = index()
+    outcome: Ok[u8] | Err[str] = index()
+    shape: Figure = index()
     raw: bytes = unique()
     parts: tuple[u16, ...] = unique()
 
@@ -304,7 +323,8 @@ def test_an_enum_is_ordered_by_the_number_of_its_members(scores: Any) -> None:
 def value(id_: int, **columns: Any) -> Value:
     given = {
         "number": None, "nested": None, "text": "", "items": (), "owner": Identity(0),
-        "at": Timestamp(0), "raw": bytes([id_]), "parts": (id_,),
+        "at": Timestamp(0), "due": ScheduleAt(Timestamp(0)), "outcome": Ok(0),
+        "shape": figure.Empty, "raw": bytes([id_]), "parts": (id_,),
     }  # fmt: skip
     return Value(id=id_, **{**given, **columns})
 
@@ -318,6 +338,15 @@ def value(id_: int, **columns: Any) -> Value:
         ("items", [(), (-1,), (-1, -5), (0,), (0, 0), (3,)]),
         ("owner", [Identity(0), Identity(255), Identity(256), Identity(2**255)]),
         ("at", [Timestamp(-1), Timestamp(0), Timestamp(256)]),
+        (
+            "due",
+            [ScheduleAt(TimeDuration(-1)), ScheduleAt(TimeDuration(9)), ScheduleAt(Timestamp(-9))],
+        ),
+        ("outcome", [Ok(0), Ok(7), Err(""), Err("a")]),
+        (
+            "shape",
+            [figure.Square(-1.0), figure.Square(math.nan), figure.Circle(-9.0), figure.Empty],
+        ),
     ],
 )
 def test_ranges_follow_the_order_of_sats(tx: Any, column: Any, ascending: Any) -> None:

@@ -241,7 +241,7 @@ class TableUnderTest:
         return other
 
     def rows(self) -> st.SearchStrategy[Any]:
-        """Rows of any values, or one that is or was there, with changes or in other bits."""
+        """Rows of any values, and known ones: changed, in other bits, mixed."""
         fresh = st.fixed_dictionaries(self.pools).map(lambda columns: self.row_class(**columns))
         known = self.model.rows + self.model.committed
         if not known:
@@ -253,7 +253,12 @@ class TableUnderTest:
                 {name: self.twins(name, getattr(row, name)) for name in self.pools}
             )
         )
-        return fresh | near | twins.map(lambda columns: self.row_class(**columns))
+        mixed = st.fixed_dictionaries(
+            {name: st.sampled_from([getattr(row, name) for row in known]) for name in self.pools}
+        )
+        return st.one_of(
+            fresh, near, *(columns.map(lambda c: self.row_class(**c)) for columns in (twins, mixed))
+        )
 
     def twins(self, column: str, value: Any) -> st.SearchStrategy[Any]:
         """Values of the column's pool that equal `value`, whatever their bits."""
@@ -307,6 +312,11 @@ class Machine(RuleBasedStateMachine):
             shape, *pool = chosen
             db = stdb.Database(declare(Annotated[Any, shape]))
         self.use(db, {name: TableUnderTest(db, name, pool) for name in names})
+        for pick in range(len(names)):
+            handle, table = self.write(pick)
+            for row in data.draw(st.lists(table.rows(), max_size=15)):
+                self.agree_on_row(table, table.model.insert, handle.insert, row)
+        self.commit()
 
     def use(self, db: stdb.Database, tables: dict[str, TableUnderTest]) -> None:
         self.db, self.tables = db, tables
@@ -357,7 +367,13 @@ class Machine(RuleBasedStateMachine):
         self.end_reading()
 
     @precondition(lambda self: self.tx is not None and not self.tx.readonly)
-    @rule()
+    @rule(how=st.sampled_from(["commit", "commit", "exception", "rollback"]))
+    def end_writing(self, how: str) -> None:
+        if how == "commit":
+            self.commit()
+        else:
+            self.roll_back(by_exception=how == "exception")
+
     def commit(self) -> None:
         assert self.tx is not None
         offset = self.db._state.offset
@@ -391,8 +407,6 @@ class Machine(RuleBasedStateMachine):
         self.dirty.update(self.tables)
         self.db.check()
 
-    @precondition(lambda self: self.tx is not None and not self.tx.readonly)
-    @rule(by_exception=st.booleans())
     def roll_back(self, *, by_exception: bool) -> None:
         assert self.tx is not None
         if by_exception:
@@ -440,8 +454,9 @@ class Machine(RuleBasedStateMachine):
             return None, None
         return expected, act()
 
-    def agree_on_row(self, table: TableUnderTest, predict: Any, act: Any) -> None:
-        expected, got = self.agree(predict, act)
+    def agree_on_row(self, table: TableUnderTest, predict: Any, act: Any, row: Any) -> None:
+        """Both return the same row, bit for bit."""
+        expected, got = self.agree(lambda: predict(row), lambda: act(row))
         if expected is not None:
             assert table.model.bits(got) == table.model.bits(expected)
 
@@ -452,8 +467,9 @@ class Machine(RuleBasedStateMachine):
         columns = dict(zip(table.pools, row, strict=True))
         self.agree_on_row(
             table,
-            lambda: table.model.insert(row),
-            lambda: handle.insert(**columns) if by_columns else handle.insert(row),
+            table.model.insert,
+            lambda row: handle.insert(**columns) if by_columns else handle.insert(row),
+            row,
         )
 
     @rule(data=st.data(), pick=PICK)
@@ -475,10 +491,14 @@ class Machine(RuleBasedStateMachine):
             return
         chosen = data.draw(st.sampled_from(unique_indexes))
         row = data.draw(table.rows())
+        if table.model.rows and data.draw(st.integers(0, 3)):
+            there = data.draw(st.sampled_from(table.model.rows))
+            row = row.replace(**{name: getattr(there, name) for name in chosen.columns})
         self.agree_on_row(
             table,
-            lambda: getattr(table.model, method)(chosen.columns, row),
-            lambda: getattr(handle[chosen.name], method)(row),
+            lambda row: getattr(table.model, method)(chosen.columns, row),
+            getattr(handle[chosen.name], method),
+            row,
         )
 
     @rule(data=st.data(), pick=PICK)
@@ -495,14 +515,18 @@ class Machine(RuleBasedStateMachine):
         if not table.indexes:
             return
         chosen, values, bounds = data.draw(self.lookups(table))
+        if not values and not bounds:
+            return
         doomed = table.model.matching(chosen.columns, values, bounds)
         deleted = handle[chosen.name].delete(*values, **bounds)
         assert deleted == table.model.remove(doomed)
         is_key = chosen.is_unique and len(values) == len(chosen.columns)
         assert type(deleted) is (bool if is_key else int)
 
-    @rule(pick=PICK)
-    def clear(self, pick: int) -> None:
+    @rule(pick=PICK, really=st.sampled_from([False, False, False, True]))
+    def clear(self, pick: int, *, really: bool) -> None:
+        if not really:
+            return
         handle, table = self.write(pick)
         assert handle.clear() == table.model.remove(list(table.model.rows))
 

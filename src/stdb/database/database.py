@@ -409,9 +409,7 @@ class Database(Durable):
         queries = self._queries or self._make_queries()
         return RowStream(self, queries, text, params, named, sender, strict=strict)
 
-    def explain(
-        self, text: str, *, sender: Identity | None = None, strict: bool = False
-    ) -> str:
+    def explain(self, text: str, *, sender: Identity | None = None, strict: bool = False) -> str:
         """Return how a statement would be run: its tables in order, and the index of each access.
 
         Nothing runs. The numbers of rows are estimates.

@@ -59,8 +59,12 @@ class Queries:
                     self._check_limit(prepared)
                 rows = prepared.rows(params, named, sender or self._owner)
                 return Result(prepared.columns, rows)
-        with self._database.transaction() as tx:
-            return self.run_in(tx, sql, params, named, sender, strict=strict)
+        with self._database.transaction():
+            if self._version != self._store.schema_version:
+                # The schema changed between the look at the statement and its turn to write.
+                again = self._find(sql, by_owner, strict)
+                prepared = again if isinstance(again, PreparedChange) else prepared
+            return prepared.change(params, named, sender or self._owner)
 
     def run_in(
         self,

@@ -17,7 +17,7 @@ from .generate_expression import ExpressionWriter
 from .plan import Plan, plan_fragment
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from ..codegen import Code
     from ..storage.table import Table
@@ -173,9 +173,11 @@ class PreparedWrite:
             for row in changed:
                 update(row)
                 done += 1
+        except Exception:
+            self._put_back((), hits[:done], update)
+            raise
         except BaseException:
-            for row in hits[:done]:
-                update(row)
+            self.table.tear()
             raise
 
     def _replace_all(self, hits: list[Any], changed: list[Any]) -> None:
@@ -192,11 +194,23 @@ class PreparedWrite:
                 inserted = table.insert(row)
                 if len(table.rows) > before:
                     added.append(inserted)
+        except Exception:
+            self._put_back(added, removed, table.add)
+            raise
         except BaseException:
-            for row in added:
-                table.remove(table.main_key_of(row), row)
-            for row in removed:
-                table.add(row)
+            table.tear()
+            raise
+
+    def _put_back(
+        self, added: Sequence[Any], gone: Sequence[Any], restore: Callable[[Any], Any]
+    ) -> None:
+        """Undo what a statement did before a row of it was refused."""
+        try:
+            self.table.remove_each(list(added))
+            for row in gone:
+                restore(row)
+        except BaseException:
+            self.table.tear()
             raise
 
     # -- DELETE ----------------------------------------------------------------------------------
@@ -207,8 +221,7 @@ class PreparedWrite:
         if fragment is not None and not fragment.conjuncts:
             return table.clear()
         hits = self._hits(params, sender)
-        for row in hits:
-            table.remove(table.main_key_of(row), row)
+        table.remove_each(hits)
         return len(hits)
 
 

@@ -277,15 +277,15 @@ def _range_check(shape: sh.Int) -> Callable[[Any], Any]:
     return in_range
 
 
-def params_check(query: t.Query) -> Callable[[Any], bool] | None:
+def params_check(params: dict[str | int, sh.Shape]) -> Callable[[Any], bool] | None:
     """Return the function that tells whether a tuple of parameters holds exact values."""
-    if not query.params:
+    if not params:
         return None
     c = Composer()
-    names = [f"p{i}" for i in range(len(query.params))]
+    names = [f"p{i}" for i in range(len(params))]
     tests = [
         f"({check_expression(c, shape, name)})"
-        for name, shape in zip(names, query.params.values(), strict=True)
+        for name, shape in zip(names, params.values(), strict=True)
     ]
     c.add(
         [

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import SqlError
 from ..types import shapes as sh
+from ..types.exact import NAN
 from ..types.keys import NAN_KEY, is_own_key, key_expression, key_function
 from . import typed as t
 from .like import like_matcher
@@ -74,6 +75,10 @@ class ExpressionWriter:
         else:
             function = _DIVISIONS[expr.operator, floats]
             source = f"{self.c.name(function, function.__name__)}({left}, {right})"
+        if floats:
+            # Python makes a new NaN each time, and they differ; rows and groups know one.
+            name = self.c.temporary()
+            source = f"({name} if ({name} := {source}) == {name} else {self.c.name(NAN, 'NAN')})"
         return f"({source} if {' and '.join(guards)} else None)" if guards else source
 
     def present(self, parts: list[t.Expr]) -> tuple[list[str], list[str]]:

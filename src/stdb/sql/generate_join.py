@@ -77,7 +77,7 @@ class JoinWriter:
                 rows = self.rows_of(step)
                 if step.is_left:
                     if step.filters and ":=" in rows:
-                        # What a comprehension goes over may not name a value.
+                        # As in `iteration`.
                         self.lines.append(f"{pad * depth}held_{step.source} = {rows}")
                         rows = f"held_{step.source}"
                     rows = self.left_rows(step, rows)
@@ -127,6 +127,8 @@ class JoinWriter:
             return None
         step = self.plan.steps[0]
         rows = self.rows_of(step)
+        if ":=" in rows:  # What a comprehension goes over may not name a value.
+            return None
         return rows, self.writer.tests([*self.plan.always, *step.filters])
 
     def left_rows(self, step: Step, rows: str) -> str:

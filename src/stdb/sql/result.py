@@ -51,7 +51,7 @@ def _restore_row(names: tuple[str, ...], values: tuple[Any, ...]) -> Any:
     return cls(*values)
 
 
-class Result(msgspec.Struct, eq=False, weakref=True):
+class Result(msgspec.Struct, eq=False):
     """The rows of a query, or the counts of a change; what ``db.sql`` returns.
 
     A sequence of rows: it has a length, can be looped over, indexed and sliced, and equals any

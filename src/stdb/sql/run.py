@@ -42,6 +42,7 @@ class Prepared:
 
     def __init__(self, sql: str) -> None:
         self.sql = sql
+        self._fits: Callable[[Any], bool] | None = None
 
     def prepare_params(self, params: dict[str | int, sh.Shape]) -> None:
         """Put the parameters in order: positional ones first."""
@@ -50,6 +51,16 @@ class Prepared:
         params.clear()
         params.update(shapes)
         self.params = params
+        self._fits = params_check(params)
+
+    def values(self, given: tuple[Any, ...], named: Mapping[str, Any]) -> tuple[Any, ...]:
+        """Return the parameters as `bind` does; at once where all are exact already."""
+        if self._fits is not None:
+            if named or len(given) != len(self.params) or not self._fits(given):
+                return self.bind(given, named)
+        elif given or named:
+            return self.bind(given, named)
+        return given
 
     def bind(self, given: tuple[Any, ...], named: Mapping[str, Any]) -> tuple[Any, ...]:
         """Return the parameters as exact values, in the order of `params`.
@@ -96,7 +107,6 @@ class PreparedQuery(Prepared):
         self.prepare_params(query.params)
         self.plans: list[Plan] = [plan_fragment(fragment) for fragment in query.fragments]
         self.codes: list[Code] = []
-        self._fits = params_check(query)
         self._joins = any(len(plan.steps) > 1 for plan in self.plans)
         self._stream: Callable[..., Any] | None = None
         self._run: Callable[..., Any] | None = None
@@ -108,11 +118,7 @@ class PreparedQuery(Prepared):
 
     def rows(self, given: tuple[Any, ...], named: Mapping[str, Any], sender: Any) -> list[Any]:
         """Run it, in an open transaction."""
-        if self._fits is not None:
-            if named or len(given) != len(self.params) or not self._fits(given):
-                given = self.bind(given, named)
-        elif given or named:
-            given = self.bind(given, named)
+        given = self.values(given, named)
         if self._joins and self._outgrown():
             self.plans = [plan_fragment(fragment) for fragment in self.query.fragments]
             self._compile()
@@ -185,7 +191,7 @@ class PreparedChange(Prepared):
     def change(self, given: tuple[Any, ...], named: Mapping[str, Any], sender: Any) -> Result:
         """Carry it out, in the open read-write transaction of this thread."""
         try:
-            counts = self.inner.execute(self.bind(given, named), sender)
+            counts = self.inner.execute(self.values(given, named), sender)
         except SqlError as error:
             if error.sql:
                 raise
