@@ -140,7 +140,7 @@ def test_a_default_stands_in_for_an_argument(db: Database) -> None:
 @pytest.mark.parametrize(
     ("args", "named", "message"),
     [
-        ((), {}, r"add\(name: str, copies: u8\) misses name"),
+        ((), {}, r"add\(name: str, copies: u8 = 1\) misses name"),
         (("x",), {"name": "y"}, "'name' by position and by keyword"),
         (("x",), {"copys": 2}, "no parameter 'copys'.*did you mean 'copies'"),
         (("x", 1, 2), {}, "takes 1 to 2 arguments, got 3"),
@@ -193,7 +193,7 @@ def test_a_reducer_has_its_own_signature_and_help(db: Database) -> None:
     import inspect
 
     assert str(inspect.signature(db.reducers.add)) == "(name: str, copies: u8 = 1)"
-    assert repr(db.reducers.add) == "<reducer add(name: str, copies: u8)>"
+    assert repr(db.reducers.add) == "<reducer add(name: str, copies: u8 = 1)>"
     assert "add" in dir(db.reducers)
 
 

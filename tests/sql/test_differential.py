@@ -81,8 +81,7 @@ def schema(name: str) -> st.SearchStrategy[Schema]:
 
     def build(parts: list[tuple[str, bool, bool]]) -> Schema:
         others = (
-            # Options of floats compare by more than numbers do; they have tests of their own.
-            Column(f"c{i}", kind, nullable, indexed and kind != "real")
+            Column(f"c{i}", kind, nullable, indexed)
             for i, (kind, nullable, indexed) in enumerate(parts)
         )
         return Schema(name, (Column("id", "int"), *others))
@@ -131,6 +130,13 @@ class Writer:
             return "?"
         return literal(value)
 
+    def operand(self, kind: str) -> str:
+        """What a column is compared with: a value, now and then a computed one."""
+        if kind in ("int", "real") and self.chance(8):
+            left, right = (literal(self.draw(VALUES[kind])) for _ in range(2))
+            return f"({left} {self.pick('+-*')} {right})"
+        return self.value(kind)
+
     def source(self, *kinds: str) -> Source | None:
         found = [s for s in self.sources if not kinds or s.kind in kinds]
         return self.pick(found) if found else None
@@ -159,13 +165,13 @@ class Writer:
             return (
                 f"{source.text} IS {self.pick(('', 'NOT '))}NULL"
                 if source.nullable
-                else text + (f" = {self.value(source.kind)}")
+                else text + (f" = {self.operand(source.kind)}")
             )
         if what == 1:
-            values = ", ".join(self.value(source.kind) for _ in range(self.pick((1, 2, 3))))
+            values = ", ".join(self.operand(source.kind) for _ in range(self.pick((1, 2, 3))))
             return f"{text} {self.pick(('', 'NOT '))}IN ({values})"
         if what == 2 and source.kind != "bool":
-            low, high = self.value(source.kind), self.value(source.kind)
+            low, high = self.operand(source.kind), self.operand(source.kind)
             return f"{text} {self.pick(('', 'NOT '))}BETWEEN {low} AND {high}"
         if what == 3 and source.kind == "text":
             pattern = literal(self.pick(PATTERNS))
@@ -176,8 +182,8 @@ class Writer:
             others = [s for s in self.sources if s.kind == source.kind]
             return f"{source.text} {self.pick(COMPARISONS)} {self.pick(others).text}"
         if what == 6:
-            return f"{self.value(source.kind)} {self.pick(COMPARISONS)} {source.text}"
-        return f"{text} {self.pick(COMPARISONS)} {self.value(source.kind)}"
+            return f"{self.operand(source.kind)} {self.pick(COMPARISONS)} {source.text}"
+        return f"{text} {self.pick(COMPARISONS)} {self.operand(source.kind)}"
 
     def where(self) -> str:
         return f" WHERE {self.predicate()}" if self.chance() else ""

@@ -24,6 +24,7 @@ from stdb import (
     Timestamp,
     TypeMismatch,
     UsageError,
+    f32,
     i32,
     index,
     primary_key,
@@ -87,6 +88,7 @@ class Value(Row):
 
     id: u32 = primary_key()
     number: float | None = index()
+    small: f32 = index()
     nested: Some[u8 | None] | None = index()
     text: str = index()
     items: tuple[int, ...] = index()
@@ -322,7 +324,7 @@ def test_an_enum_is_ordered_by_the_number_of_its_members(scores: Any) -> None:
 
 def value(id_: int, **columns: Any) -> Value:
     given = {
-        "number": None, "nested": None, "text": "", "items": (), "owner": Identity(0),
+        "number": None, "small": 0.0, "nested": None, "text": "", "items": (), "owner": Identity(0),
         "at": Timestamp(0), "due": ScheduleAt(Timestamp(0)), "outcome": Ok(0),
         "shape": figure.Empty, "raw": bytes([id_]), "parts": (id_,),
     }  # fmt: skip
@@ -384,6 +386,9 @@ def test_look_up_values_are_converted_as_columns_are(tx: Any) -> None:
     assert ids(tx.db.value.items.filter(ge=[1])) == {1}
     assert ids(tx.db.value.number.filter(3)) == {2}
     assert tx.db.value.parts.find([2]).id == 2
+    tx.db.value.insert(value(3, small=0.1))
+    assert ids(tx.db.value.small.filter(0.1)) == {3}, "rounded, as the row's value is"
+    assert ids(tx.db.value.small.filter(ge=0.1)) == {3}
     assert ids(tx.db.value.raw.filter(bytearray(b"\2"))) == {2}
 
 

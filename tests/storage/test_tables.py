@@ -173,7 +173,7 @@ def test_insert_says_which_arguments_are_wrong(tx: Any) -> None:
         ),
         (
             lambda: tx.db.seat.insert(token="a"),
-            "table 'seat': Missing required argument 'game'; not given: id, game, place",
+            "table 'seat': columns not given: game, place",
         ),
     ):
         with pytest.raises(UsageError) as caught:
@@ -198,7 +198,8 @@ def test_a_row_of_another_class_is_refused_with_what_came(tx: Any) -> None:
     with pytest.raises(TypeMismatch) as caught:
         tx.db.seat.insert(Note(author="x"))
     assert str(caught.value) == (
-        "table 'seat': expected a Seat, got Note Note(author='x', text='') (make it with Seat(…))"
+        "table 'seat': expected a Seat, got Note Note(author='x', text='') "
+        "(rows of Note are for table 'note')"
     )
     assert (caught.value.table, caught.value.expected) == ("seat", "a Seat")
     assert caught.value.got == Note(author="x")

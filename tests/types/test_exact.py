@@ -282,14 +282,14 @@ def test_scalars_and_arrays_of_numpy_are_taken() -> None:
         (sh.IDENTITY, ConnectionId(1), "", "Identity", ""),
         (sh.UUID, "00000000-0000-0000-0000-000000000001", "", "UUID", ""),
         (sh.TIMESTAMP, datetime(2024, 1, 1), "", "Timestamp", "has no time zone"),  # noqa: DTZ001
-        (sh.TIMESTAMP, TimeDuration(1), "", "Timestamp", ""),
-        (sh.TIMESTAMP, 5, "", "Timestamp", ""),
+        (sh.TIMESTAMP, TimeDuration(1), "", "Timestamp", "give an aware datetime, or"),
+        (sh.TIMESTAMP, 5, "", "Timestamp", "or Timestamp.from_micros(…)"),
         (sh.TIME_DURATION, timedelta.max, "", "TimeDuration", "does not fit into 64 bits"),
         (sh.SCHEDULE, 5, "", "ScheduleAt", "ScheduleAt.at(…) or ScheduleAt.every(…)"),
         (sh.SCHEDULE, datetime(2024, 1, 1), "", "ScheduleAt", "has no time zone"),  # noqa: DTZ001
         (level(), 1, "", "Level", ""),
         (level(), OtherLevel.LOW, "", "Level", ""),
-        (level(), "LOW", "", "Level", ""),
+        (level(), "LOW", "", "Level", "Level.LOW is meant?"),
     ],
 )
 def test_what_does_not_fit_is_refused_with_its_place(
@@ -323,7 +323,7 @@ def test_an_object_of_another_class_is_refused() -> None:
         with pytest.raises(Inexact) as caught:
             exact(shape, value)
         assert caught.value.expected == shape.name
-        assert caught.value.hint == ""
+        assert caught.value.hint == f"make it with {shape.name}(…)"
     tagged, other_tagged = tagged_of(I64), tagged_of(I64)
     with pytest.raises(Inexact):
         exact(tagged, other_tagged.cls.v0(1))

@@ -19,6 +19,7 @@ from ..errors import (
     ModuleError,
     PermissionDenied,
     TypeMismatch,
+    UsageError,
     shorten,
     unknown_name,
 )  # fmt: skip
@@ -117,6 +118,12 @@ class Database(Durable):
             )
         if owner is not None and owner.__class__ is not Identity:
             refuse_identity("owner", owner)
+        if clock is not None and not callable(getattr(clock, "micros", None)):
+            raise TypeMismatch(
+                f"clock is a stdb.ManualClock or stdb.SystemClock, not {shorten(clock)}"
+            )
+        if name is not None and not isinstance(name, str):
+            raise TypeMismatch(f"a database's name is a str, not {shorten(name)}")
         if path is not None:
             options = Options(path, durability, name or module.name, clock, owner)
             open_durable(self, module.freeze(), options)
@@ -309,9 +316,25 @@ class Database(Durable):
         -------
         list
             For each call None, or the error it failed with; the others are done all the same.
+
+        Raises
+        ------
+        UnknownName
+            There is no such reducer.
+        UsageError
+            A call whose arguments are not a tuple. The calls before it are done.
         """
+        if reducer not in self._callable:
+            self._refuse_reducer(reducer)
+        self._state.check_not_nested()
+        self._check_not_closed()
         outcomes: list[Error | None] = []
         for args in calls:
+            if not isinstance(args, tuple | list):
+                shown = shorten(args)
+                raise UsageError(
+                    f"call_many takes a tuple of arguments for each call, [({shown},)], not {shown}"
+                )
             try:
                 self.call(reducer, *args, sender=sender)
             except Error as error:
@@ -529,6 +552,11 @@ class Database(Durable):
         raise DatabaseClosed(f"database {self._name!r} is closed")
 
     def _refuse_reducer(self, name: str) -> NoReturn:
+        if not isinstance(name, str):
+            hint = getattr(name, "__name__", "…")
+            raise UsageError(
+                f"a reducer is called by its name, as in db.call({hint!r}, …), not {shorten(name)}"
+            )
         declared = self._reducers.get(name)
         if declared is not None and declared.lifecycle is not None:
             error: Error = PermissionDenied(

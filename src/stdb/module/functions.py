@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
-from ..errors import DefinitionError, TypeMismatch, UsageError, unknown_name
+from ..errors import DefinitionError, TypeMismatch, UsageError, shorten, unknown_name
 from ..types.annotations import shape_of
 from ..types.compose import Composer
 from ..types.exact import Inexact, check_expression, exact, mismatch
@@ -214,5 +214,9 @@ def refuse_count(name: str, parameters: tuple[Parameter, ...], args: tuple[Any, 
 
 def signature(name: str, parameters: tuple[Parameter, ...]) -> str:
     """Return the reducer as one would write its call, with types."""
-    shown = ", ".join(f"{parameter.name}: {parameter.shape}" for parameter in parameters)
+    shown = ", ".join(
+        f"{parameter.name}: {parameter.shape}"
+        + ("" if parameter.default is MISSING else f" = {shorten(parameter.default)}")
+        for parameter in parameters
+    )
     return f"{name}({shown})"

@@ -12,7 +12,7 @@ from __future__ import annotations
 import uuid
 from typing import TYPE_CHECKING, Any, Final, Generic, NoReturn, TypeVar
 
-from ..errors import TypeMismatch, UsageError, unknown_name
+from ..errors import TypeMismatch, UsageError, shorten, unknown_name
 from ..types.exact import Inexact, exact, mismatch
 from ..types.shapes import Bool, Shape
 from ..types.values import ConnectionId, Identity, Timestamp
@@ -271,6 +271,11 @@ class Query(Generic[R]):
 
     def where(self, predicate: Callable[[R], object]) -> Query[R]:
         """Return the query for those of its rows that `predicate` picks too."""
+        if not callable(predicate):
+            raise UsageError(
+                f"where() takes a function of a row, as in where(lambda r: r.age > 18), "
+                f"not {shorten(predicate)}"
+            )
         columns: Any = _Columns(
             self.table,
             {

@@ -384,7 +384,7 @@ def _mender(row: str, column: ColumnDeclaration) -> Callable[[Any], Any]:
         try:
             return exact(column.shape, value)
         except Inexact as error:
-            raise mismatch(error, row, column.name) from None
+            raise mismatch(error, row, column.name, owner=f"{row}(…)") from None
 
     return mend
 

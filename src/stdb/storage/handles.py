@@ -161,7 +161,7 @@ class IndexHandle(Generic[R]):
     def _need_writable(self) -> None:
         if not self._writable:
             refuse_read_only(self._table)
-        self._table.state.check_writer()
+        self._table.state.check_writer(self._table.name)
 
 
 class TableHandle(Generic[R]):
@@ -289,7 +289,7 @@ class TableHandle(Generic[R]):
     def _need_writable(self) -> None:
         if not self._writable:
             refuse_read_only(self._table)
-        self._table.state.check_writer()
+        self._table.state.check_writer(self._table.name)
 
 
 _METHODS: Final = frozenset(name for name in vars(TableHandle) if not name.startswith("_"))

@@ -106,14 +106,14 @@ class State:
             "(another task of the same event loop counts as the same thread)"
         )
 
-    def check_writer(self) -> None:
+    def check_writer(self, table: str) -> None:
         """Raise `TransactionError` unless this thread has the open read-write transaction."""
         if self.thread != get_ident():
-            self.refuse_write("")
+            self.refuse_write(table)
 
     def refuse_write(self, table: str) -> None:
         """Raise the error for a write outside a transaction, or into that of another thread."""
-        where = f"table {table!r}: " if table else ""
+        where = f"table {table!r}: "
         if self.thread is None:
             raise TransactionError(
                 f"{where}a write needs an open transaction, and this one is over; handles are good "

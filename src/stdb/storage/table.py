@@ -13,6 +13,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from ..errors import (
     ConstraintViolation,
     InternalError,
@@ -147,7 +149,7 @@ class Table:
 
     def clear(self) -> int:
         """Take away every row, and return how many there were."""
-        self.state.check_writer()
+        self.state.check_writer(self.name)
         count = len(self.rows)
         if not count:
             return 0
@@ -215,6 +217,7 @@ class Table:
     def take(self, row: Any, columns: dict[str, Any]) -> Any:
         """Return the row to insert, from a row or from keywords, or say why there is none."""
         cls = self.shape.cls
+        wanted = f"{'an' if cls.__name__[0] in 'AEIOU' else 'a'} {cls.__name__}"
         if columns:
             if row is not None:
                 raise UsageError(
@@ -222,14 +225,18 @@ class Table:
                 )
             return self._from_columns(columns)
         if row is None:
-            raise UsageError(f"table {self.name!r}: insert needs a {cls.__name__} or its columns")
+            raise UsageError(f"table {self.name!r}: insert needs {wanted} or its columns")
         hint = other_class_hint(self.shape, row) or f"make it with {cls.__name__}(…)"
-        error = Inexact("", f"a {cls.__name__}", row, hint)
-        message = (
-            f"table {self.name!r}: expected a {cls.__name__}, "
-            f"got {type(row).__name__} {shorten(row)} ({hint})"
+        tables = getattr(type(row), "__stdb_tables__", [])
+        if tables and self.name not in tables:
+            hint = f"rows of {type(row).__name__} are for table {' and '.join(map(repr, tables))}"
+        raise TypeMismatch(
+            f"table {self.name!r}: expected {wanted}, "
+            f"got {type(row).__name__} {shorten(row)} ({hint})",
+            table=self.name,
+            expected=wanted,
+            got=row,
         )
-        raise TypeMismatch(message, table=self.name, expected=error.expected, got=row)
 
     def _from_columns(self, columns: dict[str, Any]) -> Any:
         known = [field.attribute for field in self.shape.fields]
@@ -240,11 +247,21 @@ class Table:
             return self.shape.cls(**columns)
         except TypeMismatch:
             raise
-        except TypeError as error:
-            missing = [name for name in known if name not in columns]
+        except TypeError:
+            needed = msgspec.structs.fields(self.shape.cls)
+            missing = [f.name for f in needed if f.required and f.name not in columns]
+            if not missing:
+                raise
             raise UsageError(
-                f"table {self.name!r}: {error}; not given: {', '.join(missing)}"
+                f"table {self.name!r}: column{'s' * (len(missing) > 1)} not given: "
+                f"{', '.join(missing)}"
             ) from None
+
+    def refuse_single(self) -> None:
+        """Raise the error for one row where many are expected: it would be taken for its values."""
+        raise UsageError(
+            f"table {self.name!r}: insert_many takes several rows, as a list; insert(row) takes one"
+        )
 
     def mend(self, row: Any) -> Any:
         """Return `row` with exact values, or raise `TypeMismatch` for the first that cannot be."""

@@ -253,7 +253,12 @@ class _Writer:
         """Write the insert of many rows: all of them or, when one is refused, none."""
         plan = self.plan
         simple = not plan.others and not plan.definition.auto_inc_columns and not plan.has_float
-        self.put("def insert_many(new):", "    new = list(new)")
+        self.put(
+            "def insert_many(new):",
+            f"    if new.__class__ is {self.row_class}:",
+            "        table.refuse_single()",
+            "    new = list(new)",
+        )
         if not simple:
             self.put("    return table.insert_each(new)", "")
             return

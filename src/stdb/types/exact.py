@@ -41,6 +41,11 @@ if TYPE_CHECKING:
 
 #: The one NaN that rows hold: two NaN objects are neither equal nor of one hash.
 NAN: Final = float("nan")
+_NAIVE: Final = "it has no time zone: use datetime.now(UTC) or .replace(tzinfo=…)"
+_MADE_WITH: Final = {
+    Timestamp: "give an aware datetime, or Timestamp.from_micros(…)",
+    TimeDuration: "give a timedelta, or TimeDuration.from_micros(…)",
+}
 _F32: Final = struct.Struct("<f")
 _BYTE: Final = INTS[8, False]
 
@@ -64,10 +69,12 @@ class Inexact(Exception):  # noqa: N818 - never leaves the library
         self.hint = hint
 
 
-def mismatch(error: Inexact, table: str, column: str, what: str = "column") -> TypeMismatch:
-    """Return the error to raise for `error` in that place."""
+def mismatch(
+    error: Inexact, table: str, column: str, what: str = "column", *, owner: str = ""
+) -> TypeMismatch:
+    """Return the error to raise for `error` in that place; `owner` is what to call the table."""
     place = f"{column}{error.path}"
-    owner = f"table {table!r}" if what == "column" else table
+    owner = owner or (f"table {table!r}" if what == "column" else table)
     got = f"{type(error.got).__name__} {shorten(error.got)}"
     message = f"{owner}, {what} {place!r}: expected {error.expected}, got {got}"
     if error.hint:
@@ -191,6 +198,8 @@ def _exact_wrapped(shape: Wrapped, value: Any, path: str) -> Any:
             # Drivers bring subclasses of their own, as of uuid.UUID.
             return shape.cls(**{shape.attribute: getattr(value, shape.attribute)})
         if shape.cls is Timestamp and isinstance(value, datetime):
+            if value.utcoffset() is None:
+                raise Inexact(path, str(shape), value, _NAIVE)
             return Timestamp.from_datetime(value)
         if shape.cls is TimeDuration and isinstance(value, timedelta):
             return TimeDuration.from_timedelta(value)
@@ -198,6 +207,7 @@ def _exact_wrapped(shape: Wrapped, value: Any, path: str) -> Any:
         hint = str(error)
     if isinstance(value, str) and hasattr(shape.cls, "from_hex"):
         hint = f"{shape.cls.__name__}.from_hex(…) makes one of hex digits"
+    hint = hint or _MADE_WITH.get(shape.cls, "")
     raise Inexact(path, str(shape), value, hint)
 
 
@@ -206,6 +216,8 @@ def _exact_schedule(shape: Schedule, value: Any, path: str) -> ScheduleAt:
         return value
     hint = "make it with ScheduleAt.at(…) or ScheduleAt.every(…)"
     try:
+        if isinstance(value, datetime) and value.utcoffset() is None:
+            raise Inexact(path, str(shape), value, _NAIVE)
         if isinstance(value, Timestamp | datetime):
             return ScheduleAt.at(value)
         if isinstance(value, TimeDuration | timedelta):
@@ -217,7 +229,8 @@ def _exact_schedule(shape: Schedule, value: Any, path: str) -> ScheduleAt:
 
 def _exact_record(shape: Record, value: Any, path: str) -> Any:
     if value.__class__ is not shape.cls:
-        raise Inexact(path, str(shape), value, other_class_hint(shape, value))
+        hint = other_class_hint(shape, value) or f"make it with {shape.cls.__name__}(…)"
+        raise Inexact(path, str(shape), value, hint)
     parts = {f.attribute: getattr(value, f.attribute) for f in shape.fields}
     mended = {
         f.attribute: exact(f.shape, parts[f.attribute], f"{path}.{f.attribute}")
@@ -228,9 +241,9 @@ def _exact_record(shape: Record, value: Any, path: str) -> Any:
     return shape.cls(**mended)
 
 
-def other_class_hint(shape: Record, value: object) -> str:
+def other_class_hint(shape: Record | PlainEnum | Tagged, value: object) -> str:
     """Say why an object of another class of the same name does not fit."""
-    if type(value).__name__ == shape.cls.__name__:
+    if any(base.__name__ == shape.cls.__name__ for base in type(value).__mro__):
         return (
             "its class was declared again or elsewhere since; make it with the class that the "
             "module holds now"
@@ -241,12 +254,16 @@ def other_class_hint(shape: Record, value: object) -> str:
 def _exact_enum(shape: PlainEnum, value: Any, path: str) -> Enum:
     if value.__class__ is shape.cls:
         return value
-    raise Inexact(path, str(shape), value)
+    hint = other_class_hint(shape, value)
+    if isinstance(value, str) and value in shape.cls.__members__:
+        hint = f"{shape.cls.__name__}.{value} is meant?"
+    raise Inexact(path, str(shape), value, hint)
 
 
 def _exact_tagged(shape: Tagged, value: Any, path: str) -> Any:
     if value.__class__ not in shape.classes:
-        raise Inexact(path, str(shape), value)
+        made_with = f"make it with {shape.cls.__name__}.{shape.variants[0][0]} or another variant"
+        raise Inexact(path, str(shape), value, other_class_hint(shape, value) or made_with)
     payload = shape.variants[value.__stdb_tag__][1]
     if isinstance(payload, Unit):
         return value
