@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+import sys
+import weakref
 from dataclasses import dataclass
 from typing import Any
 
@@ -65,3 +67,42 @@ def test_identities_are_not_tracked() -> None:
 
 def test_a_row_has_no_dict() -> None:
     assert not hasattr(thing(1), "__dict__")
+
+
+keyed = stdb.Module("keyed")
+MARKER = "a text " + "that only this row holds"
+
+
+@keyed.table()
+class Keyed(stdb.Row):
+    id: stdb.u64 = stdb.primary_key()
+    name: str = stdb.unique()
+
+
+@keyed.reducer
+def fill(ctx: stdb.ReducerContext) -> None:
+    ctx.db.keyed.insert(id=1, name=MARKER)
+
+
+def test_the_collector_does_not_walk_through_the_rows_of_a_unique_index() -> None:
+    """It would take 26 ms a million rows in every full collection."""
+    db = stdb.Database(keyed)
+    with db.transaction() as tx:
+        tx.db.keyed.insert_many([Keyed(id=number, name=str(number)) for number in range(100)])
+    maps = [index.map for index in db._store["keyed"].indexes]
+    assert len(maps) == 2
+    assert not any(gc.is_tracked(map_) for map_ in maps)
+
+
+def test_a_database_that_is_dropped_gives_its_rows_back() -> None:
+    db = stdb.Database(keyed)
+    db.reducers.fill()
+    table = weakref.ref(db._store["keyed"])
+    counted = sys.getrefcount(MARKER)
+    with db.transaction(readonly=True) as tx:
+        assert tx.db.keyed.id.find(1) is not None
+        assert tx.db.keyed.id.find(2) is None
+    del db, tx
+    gc.collect()
+    assert table() is None
+    assert sys.getrefcount(MARKER) < counted

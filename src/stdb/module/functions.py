@@ -86,9 +86,10 @@ def declare_reducer(
     DefinitionError
         Its signature is not that of a reducer.
     """
-    if not callable(function):
-        raise DefinitionError(f"a reducer is a function, not {function!r}")
-    own_name: str = name or function.__name__
+    given: Any = function
+    own_name = str(name or getattr(given, "__name__", ""))
+    if not callable(given) or isinstance(given, type) or not own_name:
+        raise DefinitionError(f"a reducer is a function, not {shorten(given)}")
     place = f"reducer {own_name!r}"
     import inspect  # heavy: wanted when a module is declared, not at import
 
@@ -99,7 +100,7 @@ def declare_reducer(
         )
     parameters = _parameters(function, scope, place)
     if lifecycle and parameters:
-        raise DefinitionError(f"{place}: a {lifecycle} reducer takes only the context")
+        raise DefinitionError(f"{place}: the {lifecycle} reducer takes only the context")
     returns = scope.resolve(function.__annotations__.get("return"), place, function.__module__)
     if returns not in (None, type(None)):
         raise DefinitionError(
@@ -120,8 +121,23 @@ def _parameters(function: Callable[..., Any], scope: Scope, place: str) -> tuple
         inspect.Parameter.POSITIONAL_OR_KEYWORD,
     ):
         raise DefinitionError(f"{place}: its first parameter is the context: (ctx: ReducerContext)")
+    _check_context(declared[0], scope, place, function.__module__)
     return tuple(
         _parameter(parameter, scope, place, function.__module__) for parameter in declared[1:]
+    )
+
+
+def _check_context(parameter: inspect.Parameter, scope: Scope, place: str, module: str) -> None:
+    """Refuse a first parameter that is of a column's type: the context was forgotten."""
+    if parameter.annotation is parameter.empty:
+        return
+    try:
+        shape = shape_of(scope.resolve(parameter.annotation, place, module), scope, place)
+    except DefinitionError:
+        return  # a context, or a name that is there for type checkers only
+    raise DefinitionError(
+        f"{place}: its first parameter is the context, and {parameter.name!r} is {shape}; write "
+        f"(ctx: ReducerContext, {parameter.name}: {shape})"
     )
 
 
@@ -131,6 +147,8 @@ def _parameter(parameter: inspect.Parameter, scope: Scope, place: str, module: s
     where = f"{place}, parameter {parameter.name!r}"
     if parameter.kind in (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD):
         raise DefinitionError(f"{where}: a reducer has a fixed list of parameters, no * or **")
+    if parameter.kind is inspect.Parameter.KEYWORD_ONLY:
+        raise DefinitionError(f"{where}: arguments come by position; leave out the * before it")
     if parameter.annotation is inspect.Parameter.empty:
         raise DefinitionError(f"{where} has no type; annotate it, as in `{parameter.name}: str`")
     annotation = scope.resolve(parameter.annotation, where, module)
@@ -141,7 +159,7 @@ def _parameter(parameter: inspect.Parameter, scope: Scope, place: str, module: s
             default = exact(shape, parameter.default)
         except Inexact:
             raise DefinitionError(
-                f"{where}: its default {parameter.default!r} is not a {shape}"
+                f"{where}: its default {shorten(parameter.default)} is not of type {shape}"
             ) from None
     return Parameter(parameter.name, shape, default)
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
 import msgspec
 
-from ..errors import DefinitionError
+from ..errors import DefinitionError, shorten
 from ..types.annotations import Scope
 from .functions import ReducerDeclaration, declare_reducer
 from .rows import TableDeclaration, declare_row
@@ -128,6 +128,10 @@ class Module:
         def declare(cls: type[C]) -> type[C]:
             from ..schema.names import snake_case
 
+            if not isinstance(cls, type):
+                raise DefinitionError(
+                    f"@{self.name}.table() stands above a class, not {shorten(cls)}"
+                )
             row = declare_row(cls, scope)
             table_name = name or snake_case(cls.__name__)
             declaration = TableDeclaration(
@@ -229,7 +233,7 @@ class Module:
             for name, other in list(self._reducers.items()):
                 if other.lifecycle == declaration.lifecycle and name != declaration.name:
                     raise DefinitionError(
-                        f"module {self.name!r} has a {declaration.lifecycle} reducer already: "
+                        f"module {self.name!r} has its {declaration.lifecycle} reducer already: "
                         f"{other.place}; there is one at most"
                     )
         self._reducers[declaration.name] = declaration

@@ -31,6 +31,7 @@ from ..types.shapes import (
     Blob,
     Field,
     Float,
+    Int,
     Option,
     Record,
     Result,
@@ -216,7 +217,14 @@ def _column(name: str, annotation: Any, value: Any, scope: Scope, where: str) ->
                 f"({', '.join(ALGORITHMS)}), not {marker.texts[0]!r}; an index over several "
                 "columns stands on a line of its own: by_x_y = index('x', 'y')"
             )
-    if default is MISSING and any(marker.auto_inc for marker in markers):
+    if any(marker.auto_inc for marker in markers):
+        if not isinstance(shape, Int):
+            raise DefinitionError(f"{where}: auto_inc counts up integers, and this is {shape}")
+        if default is not MISSING and default != 0:
+            raise DefinitionError(
+                f"{where}: auto_inc fills the column in, so the default {shorten(default)} would "
+                "keep it from counting; leave one of them out"
+            )
         default = 0
     if default is not MISSING:
         default = _checked_default(shape, default, where)
@@ -237,12 +245,15 @@ def _checked_default(shape: Shape, default: Any, where: str) -> Any:
         return exact(shape, default)
     except Inexact as error:
         hint = f" ({error.hint})" if error.hint else ""
+        if default is None:
+            hint = f"; annotate the column {shape} | None"
         raise DefinitionError(
-            f"{where}: the default {shorten(default)} is not a {shape}{hint}"
+            f"{where}: the default {shorten(default)} is not of type {shape}{hint}"
         ) from None
 
 
 def _class_indexes(cls: type[Any], columns: set[str], place: str) -> Iterator[tuple[str, Marker]]:
+    found: dict[str, Marker] = {}
     for base in reversed(cls.__mro__):
         for name, value in vars(base).items():
             if not isinstance(value, Marker) or name in columns:
@@ -257,7 +268,12 @@ def _class_indexes(cls: type[Any], columns: set[str], place: str) -> Iterator[tu
                     raise DefinitionError(
                         f"{place}, index {name!r}: " + str(unknown_name("column", column, columns))
                     )
-            yield name, value
+            if value.algorithm == "direct" and len(value.texts) > 1:
+                raise DefinitionError(
+                    f"{place}, index {name!r}: a direct index is over one column; use a btree"
+                )
+            found[name] = value
+    yield from found.items()
 
 
 def _make_class(

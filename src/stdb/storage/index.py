@@ -12,6 +12,8 @@ Source of the sorted list: the sortedcontainers library.
 from __future__ import annotations
 
 import itertools
+import weakref
+from functools import cache
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Final
 
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from sortedcontainers import SortedList
 
     from ..schema import IndexDef
+    from .table import Table
 
 #: Noted keys are merged one by one up to this part of all keys, else all are sorted anew.
 _MERGE_PART: Final = 16
@@ -37,11 +40,47 @@ class UniqueMap(dict[Any, Any]):
     refuses a value of the wrong type and returns any other as the column would hold it.
     """
 
-    __slots__ = ("mend_key",)
-    mend_key: Callable[[Any], Any]
+    __slots__ = ("_fits", "_position", "_table")
+
+    def __init__(self, table: Table, position: int, fits: Callable[[Any], bool]) -> None:
+        # Weak, so that no cycle goes through the map: see `hide_from_collector`.
+        self._table = weakref.ref(table)
+        self._position = position
+        self._fits = fits
+        hide_from_collector(self)
 
     def __missing__(self, key: Any) -> Any:
-        return self.get(self.mend_key(key))
+        table = self._table()
+        if table is None or self._fits(key):
+            return None
+        return self.get(table.mend_key(self._position, (key,))[0])
+
+
+def hide_from_collector(map_: UniqueMap) -> None:
+    """Keep the garbage collector from walking through the map.
+
+    It does not walk through a plain dict of rows either, since they are no containers to it; but
+    to a subclass it always does: 26 ms a million rows in every full collection. It is safe because
+    no cycle can go through the map: rows are immutable, and its table is only known weakly.
+    """
+    untrack = _untrack()
+    if untrack is not None:
+        untrack(map_)
+
+
+@cache
+def _untrack() -> Callable[[object], None] | None:
+    """Return CPython's ``PyObject_GC_UnTrack``, or None where there is none."""
+    try:
+        import ctypes
+
+        function = ctypes.pythonapi.PyObject_GC_UnTrack
+    except (ImportError, AttributeError):
+        return None
+    function.argtypes = [ctypes.py_object]
+    function.restype = None
+    untrack: Callable[[object], None] = function
+    return untrack
 
 
 class Bag(dict[Any, Any]):

@@ -61,9 +61,9 @@ class Table:
     """
 
     __slots__ = (
-        "add", "before", "code", "column_keys", "decode", "definition", "delete", "encode",
-        "functions", "indexes", "insert", "insert_many", "is_event", "main_key_of", "name",
-        "remove", "rows", "scans", "sequences", "shape", "state", "table_id",
+        "__weakref__", "add", "before", "code", "column_keys", "decode", "definition", "delete",
+        "encode", "functions", "indexes", "insert", "insert_many", "is_event", "main_key_of",
+        "name", "remove", "rows", "scans", "sequences", "shape", "state", "table_id",
     )  # fmt: skip
 
     def __init__(
@@ -83,7 +83,8 @@ class Table:
         self.sequences = sequences
         plan = code.plan
         maps: list[dict[Any, Any]] = [
-            UniqueMap() if plan.finds_by_value(i) else {} for i in range(len(plan.unique))
+            UniqueMap(self, i, code.fits[i]) if plan.finds_by_value(i) else {}
+            for i in range(len(plan.unique))
         ]
         self.rows: dict[Any, Any] = {} if plan.main is None else maps[plan.main]
         self.before: dict[Any, Any] = {}

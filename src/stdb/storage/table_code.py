@@ -69,8 +69,9 @@ class _Writer:
         fields = self.plan.shape.fields
         self.put(*(f"c{p} = row.{f.attribute}" for p, f in enumerate(fields)), indent=indent)
 
-    def check(self, position: int) -> str:
-        return check_expression(self.c, self.plan.shape.fields[position].shape, f"c{position}")
+    def check(self, position: int, var: str = "") -> str:
+        shape = self.plan.shape.fields[position].shape
+        return check_expression(self.c, shape, var or f"c{position}")
 
     def check_columns(self, checks: list[str]) -> None:
         """Mend the row unless all `checks` hold."""
@@ -428,7 +429,6 @@ class _Writer:
         if self.plan.finds_by_value(index):
             # The key is the value itself: its type matters only when nothing is found.
             self.put(
-                f"maps[{index}].mend_key = key_from_{index}",
                 f"find_{index} = maps[{index}].__getitem__",
                 "",
             )
@@ -456,6 +456,10 @@ class _Writer:
         made += [f"key_of_{i}" for i in range(len(plan.unique))]
         made += [f"key_from_{i}" for i in range(len(plan.unique))]
         made += [f"{function}_{i}" for i in unique for function in ("update", "find")]
+        for index in filter(plan.finds_by_value, unique):
+            # Outside `make`: it must not know the table (see `UniqueMap`).
+            check = self.check(plan.definition.indexes[index].columns[0], "v")
+            self.c.add([f"def fits_{index}(v):", f"    return {check}", ""])
         maps = [f"    map{i} = maps[{i}]" for i in plan.others]
         maps += [f"    get{i} = maps[{i}].get" for i in unique]
         returned = ", ".join(f"'{name}': {name}" for name in made)
@@ -468,12 +472,19 @@ class _Writer:
 class TableCode:
     """The compiled functions of a table, to be bound to any number of tables of that definition."""
 
-    __slots__ = ("_make", "code", "decode", "encode", "plan")
+    __slots__ = ("_make", "code", "decode", "encode", "fits", "plan")
 
     def __init__(self, definition: TableDef, shape: Record) -> None:
         self.plan = Plan(definition, shape)
         self.code, names = _Writer(self.plan).write()
-        self._make = self.code.run(names)["make"]
+        scope = self.code.run(names)
+        self._make = scope["make"]
+        #: Position of an index whose map finds by value -> whether a value is one of its column's.
+        self.fits: dict[int, Callable[[Any], bool]] = {
+            i: scope[f"fits_{i}"]
+            for i in range(len(self.plan.unique))
+            if self.plan.finds_by_value(i)
+        }
         self.encode = _lazily(lambda: make_encoder(shape))
         self.decode = _lazily(lambda: make_decoder(shape))
 

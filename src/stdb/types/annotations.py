@@ -12,6 +12,7 @@ import types
 import typing
 import uuid
 from collections.abc import Sequence as AbcSequence
+from datetime import date, datetime, time, timedelta
 from enum import Enum, Flag
 from typing import TYPE_CHECKING, Annotated, Any, Final, TypeAlias, Union, get_args, get_origin
 
@@ -64,6 +65,18 @@ _HINTS: Final[dict[object, str]] = {
     complex: "a frozen dataclass of two floats",
     Any: "the type it really has",
     object: "the type it really has",
+    typing.Literal: "an enum.Enum",
+    datetime: "Timestamp; it takes an aware datetime",
+    date: "Timestamp, or str or i32 for a day without a time",
+    time: "TimeDuration since midnight, or str",
+    timedelta: "TimeDuration; it takes a timedelta",
+}
+#: Of classes that are not imported for their sake.
+_HINTS_BY_NAME: Final = {
+    "decimal.Decimal": "an integer of the smallest unit, as i64 for cents, or str",
+    "fractions.Fraction": "a frozen dataclass of two integers",
+    "pathlib.Path": "str",
+    "numpy.ndarray": "list[T] with the type of its items",
 }
 
 
@@ -252,7 +265,9 @@ class _Reader:
             return self._record(cls, names)
         if issubclass(cls, tuple) and hasattr(cls, "_fields"):
             return self._record(cls, list(cls._fields))
-        raise self.fail(cls, _HINTS.get(cls, "a frozen dataclass, NamedTuple, Enum or sum_type"))
+        hint = _HINTS_BY_NAME.get(f"{cls.__module__}.{cls.__qualname__}")
+        hint = hint or "a frozen dataclass, NamedTuple, Enum or sum_type"
+        raise self.fail(cls, _HINTS.get(cls, hint))
 
     def _record(self, cls: type[Any], names: list[str]) -> sh.Shape:
         annotations: dict[str, tuple[Any, str]] = {}
