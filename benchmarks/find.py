@@ -56,7 +56,7 @@ def main(quick: bool) -> list[Measurement]:
         return took / count * 1e9
 
     def theirs() -> float:
-        execute = connection.cursor().execute
+        execute = connection.execute
         select = "SELECT id, price FROM item WHERE id = ?"
         execute("BEGIN")
         start = time.perf_counter()

@@ -278,7 +278,7 @@ def in_transaction(db: Database, work: Callable[[TableHandle[Any], Transaction],
         (
             lambda items, _: items.insert(**columns(name="pen")),
             UniqueConstraintViolation,
-            r"'item_name_key' of table 'item' violated.* already a row with \(name\) = \(\"pen\"\)$",
+            r"'item_name_key' of table 'item' violated.* already a row with .name. = \(\"pen\"\)$",
         ),
         (lambda items, _: items.delete(Order(number=1)), TypeMismatch, r"expected an Item"),
         (lambda items, _: items.id.update(Order(number=1)), TypeMismatch, r"expected an Item"),

@@ -16,6 +16,7 @@ import logging
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import cache
 from types import CodeType, FrameType
 from typing import Any, NamedTuple
@@ -510,6 +511,69 @@ def test_scan_that_an_interrupt_cut_short_does_not_commit(
 ) -> None:
     allowed = [contents(fresh(prepared)), contents_after(prepared, sweep)]
     assert holes(prepared, sweep, allowed, known=set(), every=every) == []
+
+
+class WaitingWriter(Traced):
+    """Runs work while another thread reads, which goes on reading until the work waits for it."""
+
+    def __init__(self, db: Database, strike_at: int | None = None) -> None:
+        super().__init__(strike_at)
+        self.db = db
+        self.is_read, self.may_end = threading.Event(), threading.Event()
+        self.reader = threading.Thread(target=self._read, daemon=True)
+        self.reader.start()
+        assert self.is_read.wait(10)
+
+    def _read(self) -> None:
+        with self.db.transaction(readonly=True):
+            self.is_read.set()
+            self.may_end.wait(10)
+
+    def _note(self, frame: FrameType, event: str, arg: object) -> Any:
+        self._let_go(frame)
+        return super()._note(frame, event, arg)
+
+    def _strike(self, frame: FrameType, event: str, arg: object) -> Any:
+        self._let_go(frame)
+        return super()._strike(frame, event, arg)
+
+    def _let_go(self, frame: FrameType) -> None:
+        if frame.f_code is threading.Condition.wait.__code__:
+            self.may_end.set()
+
+
+def place_two(db: Database) -> None:
+    db.call("place_order", "waited")
+
+
+def test_interrupt_of_a_writer_that_waits_for_readers_keeps_nobody_out(prepared: Database) -> None:
+    before = contents(fresh(prepared))
+    allowed = [before, contents_after(prepared, place_two)]
+    counted = WaitingWriter(fresh(prepared))
+    counted.run(place_two, counted.db)
+    found, struck = [], 0
+    for number in numbers_to_strike_at(counted.places, set(), every=True):
+        if not is_about_waiting(counted.places[number].code):
+            continue
+        struck += 1
+        traced = WaitingWriter(fresh(prepared), strike_at=number)
+        with suppress(KeyboardInterrupt):
+            traced.run(place_two, traced.db)
+        traced.may_end.set()
+        traced.reader.join(10)
+        try:
+            in_another_thread(lambda db=traced.db: read(db))
+            wrong = problem(traced.db, allowed)
+        except TimeoutError as error:
+            wrong = str(error)
+        if wrong is not None:
+            found.append(f"{counted.places[number]}: {wrong}")
+    assert struck > 100
+    assert found == []
+
+
+def is_about_waiting(code: CodeType) -> bool:
+    return code.co_filename == threading.__file__ or code.co_filename.endswith("state.py")
 
 
 def test_every_scenario_changes_what_it_should(prepared: Database) -> None:

@@ -255,10 +255,23 @@ class Module:
         from ..schema import encode_module_def, validate
         from .raw_definition import raw_definition
 
+        self._check_class_names()
         raw = raw_definition(self._tables.values(), self._reducers.values())
         definition = validate(raw)
         shapes = {name: table.row.shape for name, table in self._tables.items()}
         return Program(definition, shapes, dict(self._reducers), encode_module_def(raw))
+
+    def _check_class_names(self) -> None:
+        """Refuse two row classes of one name: types go by the names of their classes."""
+        seen: dict[str, TableDeclaration] = {}
+        for table in self._tables.values():
+            other = seen.setdefault(table.row.shape.name, table)
+            if other.row.cls is not table.row.cls:
+                raise DefinitionError(
+                    f"module {self.name!r}: tables {other.name!r} and {table.name!r} are of two "
+                    f"classes {table.row.shape.name}; name the classes differently (or, in a "
+                    f"notebook, begin with a new Module when a table gets another name)"
+                )
 
 
 def _caller() -> FrameType:
