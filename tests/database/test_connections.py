@@ -108,6 +108,46 @@ def test_a_closed_connection_calls_nothing() -> None:
         conn.call("wave")
 
 
+def test_a_connection_is_not_closed_inside_a_transaction_of_its_thread() -> None:
+    db = Database(make_module())
+    conn = db.connect(identity=ANN)
+    with db.transaction(), pytest.raises(stdb.TransactionError, match="do not nest"):
+        conn.close()
+    assert clients(db) == [(ANN.value, conn.connection_id.value)]
+    conn.close()
+    assert clients(db) == []
+    assert online(db) == {ANN: False}
+
+
+def test_a_connection_refused_for_an_open_transaction_leaves_nothing() -> None:
+    db = Database(make_module())
+    with db.transaction(), pytest.raises(stdb.TransactionError, match="do not nest"):
+        db.connect(identity=ANN)
+    assert clients(db) == []
+
+
+def test_a_broken_goodbye_takes_the_client_away_and_is_in_the_log() -> None:
+    module = Module("broken")
+
+    @module.client_disconnected
+    def goodbye(ctx: ReducerContext) -> None:
+        raise ZeroDivisionError("a bug")
+
+    db = Database(module)
+    db.connect(identity=ANN).close()
+    assert clients(db) == []
+    assert db.logs()[-1].level == "Panic"
+    assert "ZeroDivisionError: a bug" in db.logs()[-1].message
+
+
+def test_the_last_call_of_a_database_that_closes_is_the_goodbye() -> None:
+    db = Database(make_module())
+    db.connect(identity=ANN)
+    db.close()
+    assert clients(db) == []
+    assert online(db) == {ANN: False}
+
+
 def test_closing_the_database_disconnects_everybody() -> None:
     db = Database(make_module())
     conns = [db.connect(identity=ANN), db.connect(identity=BOB)]

@@ -142,6 +142,41 @@ def test_a_fork_and_its_origin_go_on_alone() -> None:
     assert [note.id for note in fork.tables.note] == [note.id for note in db.tables.note]
 
 
+def test_a_fork_may_be_made_while_its_origin_is_read_and_scanned() -> None:
+    db = Database(notes)
+    for number in range(3):
+        db.call("write", str(number))
+    with db.transaction(readonly=True) as tx:
+        scan = iter(tx.db.note)
+        assert next(scan).title == "0"
+    fork = db.fork()
+    with fork.transaction() as tx:
+        assert tx.db.note.clear() == 3
+    assert [note.title for note in scan] == ["1", "2"]
+    assert titles(db) == ["0", "1", "2"]
+    assert titles(fork) == []
+
+
+def test_a_fork_of_a_fork_counts_on() -> None:
+    db = Database(notes)
+    db.call("write", "one")
+    grandchild = db.fork().fork()
+    for number in range(2):
+        grandchild.call("write", str(number))
+    assert [note.id for note in grandchild.tables.note] == [1, 2, 3]
+    grandchild.check()
+
+
+def test_closing_a_fork_disconnects_nobody_of_its_origin() -> None:
+    db = Database(notes)
+    with db.connect() as conn:
+        fork = db.fork()
+        conn.call("write", "to the origin")
+        fork.close()
+        assert conn.is_active
+    assert titles(fork) == []
+
+
 def test_a_fork_shares_rows_and_keeps_who_it_is() -> None:
     db = Database(notes)
     db.call("write", "one")
@@ -210,6 +245,41 @@ def test_a_record_is_a_line_and_a_json_object() -> None:
         "function": "write",
         "message": "wrote ünïcode",
     }
+
+
+def test_a_log_has_the_levels_of_logging_and_of_spacetimedb() -> None:
+    module = Module("levels")
+
+    @module.reducer
+    def talk(ctx: ReducerContext) -> None:
+        for level in ("trace", "debug", "info", "warning", "warn", "error", "critical"):
+            getattr(ctx.log, level)("said")
+        for number in (1, 10, 25, 30, 99):
+            ctx.log.log(number, "said")
+
+    db = Database(module)
+    db.call("talk")
+    assert [record.level for record in db.logs()] == [
+        "Trace", "Debug", "Info", "Warn", "Warn", "Error", "Error",
+        "Trace", "Debug", "Info", "Warn", "Error",
+    ]  # fmt: skip
+
+
+def test_a_wrong_placeholder_does_not_break_the_reducer() -> None:
+    module = Module("wrong")
+
+    @module.reducer
+    def talk(ctx: ReducerContext) -> None:
+        ctx.log.info("%d items", "three")
+        ctx.log.info("%s", 1, 2)  # noqa: PLE1205 - that is the mistake
+        ctx.log.info("%(name)s", {"name": "Ann"})
+        ctx.log.info(5)
+
+    db = Database(module)
+    db.call("talk")
+    assert [record.message for record in db.logs()] == [
+        "%d items ('three',)", "%s (1, 2)", "Ann", "5",
+    ]  # fmt: skip
 
 
 def test_following_the_log_gives_new_records_until_the_database_is_closed() -> None:

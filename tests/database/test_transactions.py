@@ -1,7 +1,8 @@
 """One writer at a time, readers together, and nothing half done."""
 
+import contextlib
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -109,6 +110,60 @@ def test_a_transaction_is_used_once(db: Database) -> None:
     with pytest.raises(TransactionError, match="used once"), tx:
         pass
     assert repr(tx) == "<transaction of 'counting', over>"
+
+
+def test_looking_for_the_end_of_an_open_transaction_does_not_end_it(db: Database) -> None:
+    """What the ``with`` calls is watched; a debugger that lists attributes is not a ``with``."""
+    tx = db.transaction()
+    assert hasattr(tx, "__exit__")
+    with tx:
+        assert callable(tx.__exit__)
+        tx.db.counter.insert(name="b", value=5)
+    assert value(db, "b") == 5
+
+
+def test_an_exit_stack_may_hold_a_transaction(db: Database) -> None:
+    with contextlib.ExitStack() as stack:
+        tx = stack.enter_context(db.transaction())
+        tx.db.counter.insert(name="b", value=5)
+    assert value(db, "b") == 5
+
+    def fail() -> None:
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(db.transaction()).db.counter.clear()
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        fail()
+    assert value(db, "b") == 5
+
+
+def test_a_transaction_may_be_entered_and_left_by_hand(db: Database) -> None:
+    tx = db.transaction()
+    tx.__enter__().db.counter.insert(name="b", value=5)
+    tx.__exit__(None, None, None)
+    assert value(db, "b") == 5
+
+
+def test_a_refused_transaction_can_be_tried_again(db: Database) -> None:
+    later = db.transaction()
+    with db.transaction(), pytest.raises(TransactionError, match="do not nest"):
+        later.__enter__()
+    with later:
+        later.db.counter.insert(name="b", value=5)
+    assert value(db, "b") == 5
+
+
+def test_a_generator_that_is_closed_undoes_its_transaction(db: Database) -> None:
+    def numbers() -> Iterator[int]:
+        with db.transaction() as tx:
+            tx.db.counter.clear()
+            yield tx.db.counter.count()
+
+    generator = numbers()
+    assert next(generator) == 0
+    generator.close()
+    assert value(db, "a") == 1
 
 
 def test_a_transaction_knows_when_it_began_and_whose_it_is(db: Database) -> None:

@@ -11,12 +11,14 @@ from __future__ import annotations
 
 import sys
 from collections import deque
+from collections.abc import Mapping
 from functools import cache
 from threading import Condition, RLock
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
+from ..errors import shorten
 from ..types.values import Timestamp
 
 if TYPE_CHECKING:
@@ -218,4 +220,10 @@ class CallLog:
 
 def _formatted(message: object, args: tuple[Any, ...]) -> str:
     text = str(message)
-    return text % args if args else text
+    if not args:
+        return text
+    try:
+        return text % (args[0] if len(args) == 1 and isinstance(args[0], Mapping) else args)
+    except (TypeError, ValueError, KeyError):
+        # As in `logging`, a wrong placeholder does not break the function that logs.
+        return f"{text} {shorten(args, 1000)}"
