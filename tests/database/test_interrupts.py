@@ -6,7 +6,7 @@ is made again on a fresh fork, once for each instruction, with a `KeyboardInterr
 stdb, in the functions it generated, in the libraries it uses and in the caller's own ``with``.
 
 Without ``--slow``, an instruction that a run passes many times is struck the last time, one that
-an earlier scenario struck not again, and outside of the core (`is_core`) one in four.
+an earlier scenario struck not again, and outside of the core (`is_core`) one in eight.
 """
 
 import dis
@@ -329,7 +329,7 @@ def numbers_to_strike_at(places: list[Place], known: set[Place], *, every: bool)
         return within_reach
     last = {places[n]: n for n in within_reach}
     new = sorted(n for place, n in last.items() if place not in known)
-    return [n for i, n in enumerate(new) if is_core(places[n].code) or i % 4 == 0]
+    return [n for i, n in enumerate(new) if is_core(places[n].code) or i % 8 == 0]
 
 
 # ----------------------------------------------------------------------------- what must hold then

@@ -301,20 +301,33 @@ def test_a_reader_waits_until_the_writer_is_done(db: Database) -> None:
 
 
 def test_a_stream_of_readers_does_not_starve_a_writer(db: Database) -> None:
-    stop = threading.Event()
+    """Each reader goes on until the next one reads too, so that there is always one.
 
-    def read() -> None:
-        while not stop.is_set():
-            with db.transaction(readonly=True) as tx:
-                tx.db.counter.count()
+    Unless a writer waits: then the next reader does not begin before it, and the present one, which
+    waits for the next for a moment only, lets the writer in.
+    """
+    rounds_max = 3000
+    begun = [threading.Event() for _ in range(rounds_max + 1)]
+    written = threading.Event()
 
-    readers = [Worker(read) for _ in range(4)]
-    try:
-        Worker(lambda: db.call("increment", "b")).wait()
-    finally:
-        stop.set()
-    for reader in readers:
-        reader.wait()
+    def read(first: int) -> None:
+        for number in range(first, rounds_max, 2):
+            if written.is_set():
+                return
+            with db.transaction(readonly=True):
+                begun[number].set()
+                begun[number + 1].wait(0.5)
+
+    def write() -> None:
+        db.call("increment", "b")
+        written.set()
+
+    readers = [Worker(lambda first=first: read(first)) for first in (0, 1)]  # type: ignore[misc]
+    assert begun[10].wait(PATIENCE)
+    writer = Worker(write)
+    for worker in (*readers, writer):
+        worker.wait()
+    assert not begun[rounds_max - 1].is_set(), "the writer came only when no reader was left"
     assert value(db, "b") == 1
 
 
