@@ -16,6 +16,7 @@ from ..errors import CorruptLogError, Error, PublishError, TransactionError, Usa
 from ..module import Module
 from ..runtime import Services
 from ..types.values import ConnectionId, Identity
+from .core import Core
 from .creation import PYTHON_PROGRAM, create, module_row
 
 if TYPE_CHECKING:
@@ -32,10 +33,9 @@ if TYPE_CHECKING:
     from .database import Database
 
 
-class Durable:
+class Durable(Core):
     """What a `Database` with a path can do beside the rest."""
 
-    _log: Log | None = None
     _recovery: Recovery | None = None
     _path: Path | None = None
 
@@ -97,11 +97,6 @@ class Durable:
     def durable_offset(self) -> int | None:
         """The number of the last transaction that is on the disk; None before there is one."""
         return None if self._log is None else self._log.durable_offset
-
-    def _settle(self) -> None:
-        """Wait for the disk, where the mode asks for that after a commit."""
-        if self._log is not None:
-            self._log.settle()
 
     def flush(self) -> None:
         """Return when everything that was committed so far is on the disk.

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from ..sql.run import AnyPrepared
     from ..types.values import Identity
-    from .database import Database
+    from .core import Core
 
 #: How many compiled statements a database keeps.
 _KEPT_MAX = 1024
@@ -26,7 +26,7 @@ _KEPT_MAX = 1024
 class Queries:
     """The compiled statements of one database."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Core) -> None:
         self._database = database
         self._store = database._store
         self._state = database._store.state
@@ -141,7 +141,7 @@ class RowStream:
 
     def __init__(
         self,
-        database: Database,
+        database: Core,
         queries: Queries,
         sql: str,
         params: tuple[Any, ...],

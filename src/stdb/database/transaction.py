@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from ..sql.result import Result
     from ..storage import Tables
-    from .database import Database
+    from .core import Core
 
 
 class Transaction:
@@ -42,7 +42,7 @@ class Transaction:
     1
     """
 
-    def __init__(self, database: Database, *, readonly: bool) -> None:
+    def __init__(self, database: Core, *, readonly: bool) -> None:
         self._database = database
         self._store = database._store
         self._state = database._store.state

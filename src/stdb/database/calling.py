@@ -1,0 +1,195 @@
+"""Calls of reducers: the path that everything else is built around.
+
+The arguments are checked, the transaction begins, the reducer runs, the transaction commits, or is
+undone when anything was raised.
+"""
+
+from __future__ import annotations
+
+from threading import get_ident
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from ..errors import Error, ModuleError, PermissionDenied, UsageError, shorten, unknown_name
+from ..runtime import ReducerContext
+from ..types.values import Identity
+from .core import Core, refuse_identity
+from .reducers import Reducers
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from ..module import ReducerDeclaration
+    from ..types.values import ConnectionId
+
+
+class Calls(Core):
+    """What a `Database` can do with its reducers."""
+
+    @property
+    def reducers(self) -> Reducers:
+        """Its reducers as functions: ``db.reducers.send_message("hello")``, called as the owner."""
+        return Reducers(self._callable, self._call_declared)
+
+    def call(self, reducer: str, /, *args: Any, sender: Identity | None = None) -> None:
+        """Run a reducer in a transaction of its own.
+
+        Parameters
+        ----------
+        reducer : str
+            Its name.
+        *args
+            Its arguments, by position.
+        sender : Identity, optional
+            Who calls; the owner when not given. No lifecycle reducer runs for it.
+
+        Raises
+        ------
+        ReducerError
+            The reducer raised it; nothing changed. A `ModuleError` when its code broke.
+        TypeMismatch, UsageError
+            Arguments of the wrong type or number.
+        UnknownName
+            There is no such reducer, or `sender` may not know of it.
+        TransactionError
+            This thread is already in a transaction of this database.
+        """
+        declared = self._callable.get(reducer)
+        if declared is None or not (declared.public or sender is None or sender == self._owner):
+            self._refuse_reducer(reducer)
+        if sender is None:
+            sender = self._owner
+        elif sender.__class__ is not Identity:
+            refuse_identity("sender", sender)
+        self._run(declared, args, sender, self._host_connection)
+
+    def _call_declared(self, declared: ReducerDeclaration, args: tuple[Any, ...]) -> None:
+        self._run(declared, args, self._owner, self._host_connection)
+
+    def _run(
+        self,
+        declared: ReducerDeclaration,
+        args: tuple[Any, ...],
+        sender: Identity,
+        connection: ConnectionId | None,
+    ) -> None:
+        """Check the arguments, and run the reducer in a transaction."""
+        args = declared.take(args)
+        state = self._state
+        if state.thread == get_ident() or state.readers:
+            state.check_not_nested()
+        micros = self._micros()
+        log = self._log
+        try:
+            try:
+                state.begin()
+                if self._closed:
+                    self._refuse_closed()
+                try:
+                    declared.function(
+                        ReducerContext(
+                            self._tables, sender, connection, micros, self._services, declared.name
+                        ),
+                        *args,
+                    )
+                except Exception as error:  # noqa: BLE001 - every failure is reported to the caller
+                    self._reducer_failed(declared.name, error)
+                if log is None:
+                    self._store.commit()
+                else:
+                    call = (declared.name, declared.parameters, sender, connection, micros, args)
+                    self._store.commit(call)
+            finally:
+                state.end()
+        finally:
+            # An interrupt may have struck inside the first end: it can be called again.
+            state.end_if_begun()
+        if log is not None and log.waits:
+            log.settle()
+
+    def _invoke(
+        self,
+        declared: ReducerDeclaration,
+        args: tuple[Any, ...],
+        sender: Identity,
+        connection: ConnectionId | None,
+    ) -> None:
+        """Run a reducer in the open transaction."""
+        micros = self._micros()
+        try:
+            declared.function(
+                ReducerContext(
+                    self._tables, sender, connection, micros, self._services, declared.name
+                ),
+                *args,
+            )
+        except Exception as error:  # noqa: BLE001 - every failure is reported to the caller
+            self._reducer_failed(declared.name, error)
+
+    def _reducer_failed(self, name: str, error: Exception) -> NoReturn:
+        """Log what a reducer raised, and raise what the caller gets."""
+        if isinstance(error, Error):
+            self._logs.write("Error", str(error), function=name)
+            raise error
+        import traceback
+
+        trace = "".join(traceback.format_exception(error))
+        self._logs.write("Panic", trace, function=name)
+        raise ModuleError(f"reducer {name!r} broke: {type(error).__name__}: {error}") from error
+
+    def call_many(
+        self,
+        reducer: str,
+        calls: Iterable[tuple[Any, ...]],
+        *,
+        sender: Identity | None = None,
+    ) -> list[Error | None]:
+        """Call a reducer once for each tuple of arguments, each in a transaction of its own.
+
+        Returns
+        -------
+        list
+            For each call None, or the error it failed with; the others are done all the same.
+
+        Raises
+        ------
+        UnknownName
+            There is no such reducer.
+        UsageError
+            A call whose arguments are not a tuple. The calls before it are done.
+        """
+        if reducer not in self._callable:
+            self._refuse_reducer(reducer)
+        self._state.check_not_nested()
+        self._check_not_closed()
+        outcomes: list[Error | None] = []
+        for args in calls:
+            if not isinstance(args, tuple | list):
+                shown = shorten(args)
+                raise UsageError(
+                    f"call_many takes a tuple of arguments for each call, [({shown},)], not {shown}"
+                )
+            try:
+                self.call(reducer, *args, sender=sender)
+            except Error as error:
+                outcomes.append(error)
+            else:
+                outcomes.append(None)
+        return outcomes
+
+    def _refuse_reducer(self, name: str) -> NoReturn:
+        if not isinstance(name, str):
+            hint = getattr(name, "__name__", "…")
+            raise UsageError(
+                f"a reducer is called by its name, as in db.call({hint!r}, …), not {shorten(name)}"
+            )
+        declared = self._reducers.get(name)
+        if declared is not None and declared.lifecycle is not None:
+            error: Error = PermissionDenied(
+                f"reducer {name!r} is the {declared.lifecycle} reducer: the database calls it "
+                "itself, nobody else can"
+            )
+        else:
+            public = [n for n, r in self._callable.items() if r.public]
+            error = unknown_name("reducer", name, public)
+        self._logs.write("Error", str(error), function=str(name))
+        raise error

@@ -1,0 +1,122 @@
+"""What every part of the face `Database` stands on: the state that they share."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from ..clock import ManualClock
+from ..errors import DatabaseClosed, TypeMismatch, shorten
+from ..runtime import Logs, Services
+from .ids import Ids
+from .tables import DatabaseTables
+from .transaction import Transaction
+
+if TYPE_CHECKING:
+    from ..client import Connection
+    from ..clock import Clock
+    from ..durability import Log
+    from ..module import ReducerDeclaration
+    from ..storage.store import Store
+    from ..types.values import Identity
+    from .queries import Queries
+
+
+class Core:
+    """A store, the module that runs on it, and who it belongs to."""
+
+    _log: Log | None
+
+    def _set_up(
+        self, program: Any, name: str, clock: Clock, owner: Identity | None, store: Store
+    ) -> None:
+        self._program = program
+        self._name = name
+        self._clock = clock
+        self._micros = clock.micros
+        self._ids = Ids(name, reproducible=isinstance(clock, ManualClock))
+        self._identity = self._ids.identity("database")
+        self._owner = owner or self._ids.identity("owner")
+        self._host_connection = self._ids.connection_id()
+        self._store = store
+        self._state = store.state
+        self._tables = store.writable
+        self._logs = Logs(name, clock.micros)
+        self._services = Services(self._identity, self._logs)
+        self._reducers: dict[str, ReducerDeclaration] = dict(program.reducers)
+        self._callable = {n: r for n, r in self._reducers.items() if r.lifecycle is None}
+        self._connections: set[Connection] = set()
+        self._closed = False
+        self._log = None
+        self._queries: Queries | None = None
+
+    # -- what it is ------------------------------------------------------------------------------
+
+    @property
+    def name(self) -> str:
+        """The name it was given, or its module's."""
+        return self._name
+
+    @property
+    def identity(self) -> Identity:
+        """Its own identity."""
+        return self._identity
+
+    @property
+    def owner(self) -> Identity:
+        """Whose it is: the sender of calls that name none."""
+        return self._owner
+
+    @property
+    def tables(self) -> DatabaseTables:
+        """Its tables, to look at outside a transaction: ``db.tables.message``."""
+        return DatabaseTables(self._store)
+
+    def describe(self) -> dict[str, Any]:
+        """Return what the module has, as plain data: tables with columns and keys, reducers."""
+        from .creation import describe
+
+        return describe(self._name, self._identity, self._program.definition)
+
+    def __repr__(self) -> str:
+        state = "closed" if self._closed else f"{len(self._store.user_table_names())} tables"
+        return f"<Database {self._name!r}, {state}>"
+
+    def transaction(self, *, readonly: bool = False) -> Transaction:
+        """Return a transaction to use in a ``with``: a piece of work without a reducer.
+
+        It commits at the end and is undone on an exception. It ignores rights, like the owner.
+
+        Parameters
+        ----------
+        readonly : bool
+            Whether it only reads: then it runs beside other readers, and writers wait for it.
+        """
+        return Transaction(self, readonly=readonly)
+
+    def _settle(self) -> None:
+        """Wait for the disk, where the mode asks for that after a commit."""
+        if self._log is not None:
+            self._log.settle()
+
+    def _make_queries(self) -> Queries:
+        from .queries import Queries  # the grammar is heavy: read at the first statement
+
+        self._queries = made = Queries(self)
+        return made
+
+    def _check_not_closed(self) -> None:
+        if self._closed:
+            self._refuse_closed()
+
+    def _refuse_closed(self) -> NoReturn:
+        raise DatabaseClosed(f"database {self._name!r} is closed")
+
+
+def refuse_identity(parameter: str, value: object) -> NoReturn:
+    """Raise the error for something that is not an identity."""
+    hint = "; Identity.from_hex(…) makes one of hex digits" if isinstance(value, str) else ""
+    raise TypeMismatch(
+        f"{parameter} is an Identity, not {type(value).__name__} {shorten(value)}{hint}",
+        expected="Identity",
+        got=value,
+    )
