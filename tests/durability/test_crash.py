@@ -2,7 +2,7 @@
 
 The writer prints the number of its last durable transaction as it goes. Whoever opens the database
 after it was killed finds at least that, and each transaction whole: it moves money, counts itself
-and writes an entry.
+and writes an entry. Snapshots are written all the while, and what they make superfluous is deleted.
 """
 
 import os
@@ -71,7 +71,13 @@ def write_for_ever(path: str, mode: str, seed: int) -> None:
 
     rng = random.Random(seed)
     Disk.segment_bytes_max = 20_000
-    db = stdb.Database(counter, path=path, durability=mode)  # type: ignore[arg-type]
+    db = stdb.Database(
+        counter,
+        path=path,
+        durability=mode,  # type: ignore[arg-type]
+        snapshot_every=rng.choice([4, 15, 40]),
+        retain=rng.choice([None, 1, 2]),
+    )
     sys.stdout.write("open\n")
     while True:
         db.call("step", rng.choice([0, 5, 200, 3000]))

@@ -36,7 +36,7 @@ class Made:
     def __init__(self, path: Path, count: int) -> None:
         self.path = path
         self.states: list[list[tuple[int, str]]] = []
-        with Database(small, path=path, durability="sync") as db:
+        with Database(small, path=path, durability="sync", snapshot_every=None) as db:
             self.states.append(items(db))
             for number in range(count):
                 with db.transaction() as tx:

@@ -1,4 +1,4 @@
-"""Commits, rollbacks, crashes and reopenings in any order, against a model in memory."""
+"""Commits, rollbacks, snapshots, crashes and reopenings in any order, against a model in memory."""
 
 import shutil
 import tempfile
@@ -47,13 +47,21 @@ FLOATS = st.sampled_from([0.0, -0.0, 1.5, float("nan"), float("inf")])
 class Durability(RuleBasedStateMachine):
     """A database that crashes and comes back, and what it should hold."""
 
-    @initialize(mode=st.sampled_from(["sync", "async", None]), short=st.booleans())
-    def make(self, mode: Any, short: bool) -> None:
+    @initialize(
+        mode=st.sampled_from(["sync", "async", None]),
+        short=st.booleans(),
+        every=st.sampled_from([None, 3, 10]),
+        retain=st.sampled_from([None, 1, 2]),
+    )
+    def make(self, mode: Any, short: bool, every: int | None, retain: int | None) -> None:
+        self.options: dict[str, Any] = {
+            "durability": mode, "snapshot_every": every, "retain": retain,
+        }  # fmt: skip
         self.mode = mode
         self.directory = Path(tempfile.mkdtemp(prefix="stdb-model-"))
         self.path = self.directory / "things"
         Disk.segment_bytes_max = 500 if short else 1 << 30
-        self.db = Database(things, path=self.path, durability=mode)
+        self.db = Database(things, path=self.path, **self.options)
         self.marks: set[str] = set()
         self.states = [self.state()]
 
@@ -111,9 +119,13 @@ class Durability(RuleBasedStateMachine):
         self.db.flush()
 
     @rule()
+    def snapshot(self) -> None:
+        assert self.db.snapshot() == self.db._state.offset
+
+    @rule()
     def reopen(self) -> None:
         self.db.close()
-        self.db = Database(things, path=self.path, durability=self.mode)
+        self.db = Database(things, path=self.path, **self.options)
         assert self.state() == self.states[-1]
 
     @rule()
@@ -121,7 +133,7 @@ class Durability(RuleBasedStateMachine):
         self.db.close()
         with Database.open(self.path) as db:
             db.check()
-        self.db = Database(things, path=self.path, durability=self.mode)
+        self.db = Database(things, path=self.path, **self.options)
         assert self.state() == self.states[-1]
 
     @rule(cut=st.integers(0, 40))
@@ -129,6 +141,8 @@ class Durability(RuleBasedStateMachine):
         """End as a killed process does, and lose some bytes of the end if none were durable."""
         log = self.db._log
         assert log is not None
+        assert log.snapshots is not None
+        log.snapshots.stop()
         with log._flushing:
             written = log._writer.place
             is_synced = log._durable >= written.next_offset
@@ -137,7 +151,7 @@ class Durability(RuleBasedStateMachine):
                 size = written.position
                 with written.file.path.open("r+b") as file:
                     file.truncate(max(10, size - cut))
-        self.db = Database(things, path=self.path, durability=self.mode)
+        self.db = Database(things, path=self.path, **self.options)
         now = self.state()
         assert now in self.states
         self.states.append(now)

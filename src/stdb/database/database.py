@@ -18,7 +18,7 @@ from ..runtime import Services
 from ..types.values import Identity
 from .calling import Calls
 from .core import refuse_identity
-from .opening import Durable, Options, open_durable
+from .opening import SNAPSHOT_EVERY, Durable, Options, check_snapshots, open_durable
 from .querying import Querying
 
 if TYPE_CHECKING:
@@ -51,6 +51,12 @@ class Database(Calls, Querying, Durable):
     durability : {"async", "sync", None}
         When a commit is on the disk: soon, and nobody waits (see `flush`, `durable_offset`);
         before the call returns; or when the operating system likes. Only with a `path`.
+    snapshot_every : int or None
+        After how many transactions a snapshot is written, which makes the next opening faster;
+        None for never.
+    retain : int or None
+        How many snapshots are kept, with the part of the log behind the oldest of them; None
+        keeps all of the log.
 
     Raises
     ------
@@ -96,6 +102,8 @@ class Database(Calls, Querying, Durable):
         owner: Identity | None = None,
         path: str | PathLike[str] | None = None,
         durability: Mode | None = "async",
+        snapshot_every: int | None = SNAPSHOT_EVERY,
+        retain: int | None = None,
     ) -> None:
         if not isinstance(module, Module):
             raise TypeMismatch(
@@ -110,7 +118,8 @@ class Database(Calls, Querying, Durable):
         if name is not None and not isinstance(name, str):
             raise TypeMismatch(f"a database's name is a str, not {shorten(name)}")
         if path is not None:
-            options = Options(path, durability, name or module.name, clock, owner)
+            snapshots = check_snapshots(snapshot_every, retain)
+            options = Options(path, durability, name or module.name, clock, owner, snapshots)
             open_durable(self, module.freeze(), options)
             return
         from ..storage.store import Store  # compiles the system tables: not at import
@@ -205,6 +214,8 @@ class Database(Calls, Querying, Durable):
             self._closed = True
         self._logs.close()
         if self._log is not None:
+            if self._log.snapshots is not None:
+                self._log.snapshots.wait()
             self._log.close()
 
     def __enter__(self) -> Self:

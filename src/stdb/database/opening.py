@@ -8,11 +8,20 @@ from __future__ import annotations
 
 import os
 import weakref
+from functools import partial
 from threading import Condition, RLock
-from typing import TYPE_CHECKING, Any, NamedTuple, Self, cast
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self, cast
 
 from ..clock import SystemClock
-from ..errors import CorruptLogError, Error, PublishError, TransactionError, UsageError
+from ..errors import (
+    CorruptLogError,
+    DurabilityError,
+    Error,
+    PublishError,
+    TransactionError,
+    TypeMismatch,
+    UsageError,
+)
 from ..module import Module
 from ..runtime import Services
 from ..types.values import ConnectionId, Identity
@@ -20,17 +29,20 @@ from .core import Core
 from .creation import PYTHON_PROGRAM, create, module_row
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from ..clock import Clock
-    from ..durability import Log, Mode, Recovered, Recovery
+    from ..durability import Log, Mode, Recovered, Recovery, Usage
     from ..durability.repair import Repair
     from ..module.module import Program
     from ..schema import TableDef
-    from ..storage.store import Store
     from ..storage.table import Table
     from ..types.shapes import Record
     from .database import Database
+
+#: How often a snapshot is written unless something else is asked for, in transactions.
+SNAPSHOT_EVERY: Final = 1_000_000
 
 
 class Durable(Core):
@@ -49,6 +61,10 @@ class Durable(Core):
         name: str | None = None,
         clock: Clock | None = None,
         durability: Mode | None = "async",
+        snapshot_every: int | None = SNAPSHOT_EVERY,
+        retain: int | None = None,
+        at: int | None = None,
+        progress: Callable[[int, int], object] | None = None,
     ) -> Self:
         """Open the database that is at `path`, to explore it or to go on with it.
 
@@ -63,8 +79,12 @@ class Durable(Core):
         readonly : bool
             Whether only to read: nothing is written, no reducer runs, and another process may
             have it open meanwhile. What is read is the state when it was opened.
-        name, clock, durability
+        name, clock, durability, snapshot_every, retain
             As for `Database`.
+        at : int, optional
+            A transaction: the database is as it was after it, and only to be read.
+        progress : callable, optional
+            Called with the number of bytes of the log that were read, and how many there are.
 
         Raises
         ------
@@ -79,7 +99,20 @@ class Durable(Core):
         if module is not None and not isinstance(module, Module):
             raise UsageError(f"module is a stdb.Module or None, not {module!r}")
         program = None if module is None else module.freeze()
-        options = Options(path, durability, name, clock, None, readonly, must_exist=True)
+        if at is not None and (at.__class__ is not int or at < 0):
+            raise UsageError(f"at is the number of a transaction, 0 or more, not {at!r}")
+        options = Options(
+            path,
+            durability,
+            name,
+            clock,
+            None,
+            check_snapshots(snapshot_every, retain),
+            readonly=readonly or at is not None,
+            must_exist=True,
+            at=at,
+            progress=progress,
+        )
         open_durable(database, program, options)
         return cast("Self", database)
 
@@ -110,6 +143,63 @@ class Durable(Core):
         """
         if self._log is not None:
             self._log.flush()
+
+    def snapshot(self) -> int:
+        """Write a snapshot of the present state, and return the last transaction in it.
+
+        Recovery then begins with it. Snapshots are also written automatically (``snapshot_every``).
+
+        Raises
+        ------
+        UsageError
+            The database is in memory, or only read.
+        DurabilityError
+            It could not be written.
+        """
+        log = self._log
+        if log is None or log.snapshots is None:
+            raise UsageError(
+                f"database {self._name!r} has no files to write a snapshot to: it is in memory, or "
+                "was opened with readonly=True"
+            )
+        with self.transaction(readonly=True):
+            self._check_not_closed()
+            offset = self._state.offset
+            log.snapshots.take(offset)
+        log.snapshots.wait()
+        if log.snapshots.failure:
+            raise DurabilityError(log.snapshots.failure, safe_offset=log.durable_offset)
+        return offset
+
+    def disk_usage(self) -> Usage | None:
+        """Return what the database has on the disk: the log and snapshots; None in memory."""
+        if self._log is None or self._path is None:
+            return None
+        from ..durability import usage
+
+        return usage(self._path, self._log)
+
+    @property
+    def module_bytes(self) -> bytes | None:
+        """The module as it was published, if it is wasm or JavaScript; None for Python."""
+        rows = list(self._store["st_module"].rows.values())
+        if not rows or rows[-1].program_kind == PYTHON_PROGRAM:
+            return None
+        module: bytes = rows[-1].program_bytes
+        return module
+
+
+def check_snapshots(every: Any, retain: Any) -> tuple[int | None, int | None]:
+    """Return the settings of snapshots as they were given, or raise `TypeMismatch`."""
+    for name, value in (("snapshot_every", every), ("retain", retain)):
+        if value is not None and (value.__class__ is not int or value < 1):
+            raise TypeMismatch(
+                f"{name} is a number of {'transactions' if value is every else 'snapshots'}, 1 or "
+                f"more, or None, not {value!r}",
+                expected="int or None",
+                got=value,
+            )
+    return every, retain
 
 
 def repair(path: str | os.PathLike[str], *, discard: bool = False) -> Repair:
@@ -149,8 +239,11 @@ class Options(NamedTuple):
     name: str | None
     clock: Clock | None
     owner: Identity | None
+    snapshots: tuple[int | None, int | None]
     readonly: bool = False
     must_exist: bool = False
+    at: int | None = None
+    progress: Callable[[int, int], object] | None = None
 
 
 class StaleClient(NamedTuple):
@@ -172,21 +265,22 @@ def open_durable(database: Database, program: Program | None, options: Options) 
     mode = check_mode(options.mode)
     path = as_path(options.path)
     directory = log_directory(path, must_exist=options.must_exist)
-    store = Store()
     if options.readonly:
-        recovered = recover(directory, store)
-        _set_up(database, program, options, path, store, recovered)
-        store.recorder = _refuse_write
+        recovered = recover(directory, Store, until=options.at, progress=options.progress)
+        _set_up(database, program, options, path, recovered)
+        _complete_system_tables(database)
+        database._store.recorder = _refuse_write
         database._callable = {}
         return
     Disk.files.make_directory(path)
     lock = DirectoryLock(path)
     log = None
     try:
-        recovered = recover(directory, store)
+        recovered = recover(directory, Store, progress=options.progress, is_owner=True)
         is_new = recovered.program is None
-        _set_up(database, program, options, path, store, recovered)
-        log = _attach(database, directory, recovered, lock, mode)
+        _set_up(database, program, options, path, recovered)
+        log = _attach(database, directory, recovered, lock, mode, options)
+        _complete_system_tables(database)
         if is_new:
             create(database)
         elif program is not None:
@@ -200,18 +294,29 @@ def open_durable(database: Database, program: Program | None, options: Options) 
     _open_databases.add(database)
 
 
+def _complete_system_tables(database: Database) -> None:
+    """Describe the system tables that came after the version which wrote the snapshot.
+
+    In a transaction that is logged, as the reference does; without a log, in memory only.
+    """
+    store = database._store
+    missing = store.missing_system_tables()
+    if missing:
+        with store.writing():
+            store.describe_system_tables(missing)
+
+
 def _set_up(
     database: Database,
     program: Program | None,
     options: Options,
     path: Path,
-    store: Store,
     recovered: Recovered,
 ) -> None:
     """Fill the store with what was recovered, and set the database up around it."""
     from ..durability import fill
 
-    row = recovered.program
+    row, store = recovered.program, recovered.store
     if row is None and (program is None or recovered.report.transactions):
         log = recovered.replay.last_commit
         raise CorruptLogError(
@@ -225,14 +330,14 @@ def _set_up(
             program, chosen = _stored_program(recovered)
         else:
             chosen = _same_tables(program, recovered, path)
-        fill(store, recovered, chosen)
+        fill(recovered, chosen)
         owner = Identity(row.owner_identity)
         if options.owner not in (None, owner):
             raise UsageError(
                 f"{path} belongs to {owner.hex()}, not to the owner that was given; leave it out"
             )
     else:
-        store.state.offset = -1
+        store.state.begin_at(-1)
     assert program is not None
     database._set_up(
         program, options.name or path.stem, options.clock or SystemClock(), owner, store
@@ -244,17 +349,33 @@ def _set_up(
     database._recovery = recovered.report
     if recovered.report.torn:
         database._logs.write("Warn", f"recovered from a crash: {recovered.report.torn}")
+    for reason in recovered.report.skipped:
+        database._logs.write("Warn", reason)
 
 
 def _attach(
-    database: Database, directory: Path, recovered: Recovered, lock: Any, mode: Mode | None
+    database: Database,
+    directory: Path,
+    recovered: Recovered,
+    lock: Any,
+    mode: Mode | None,
+    options: Options,
 ) -> Log:
     """Give the database its log: from here on, what it commits is written."""
-    from ..durability import Log, LogWriter, Recorder
+    from ..durability import Log, LogWriter, Recorder, SnapshotOptions, Snapshots
 
     log = Log(LogWriter(directory, recovered.tail), lock, mode)
     database._log = log
     database._state.keep = log.keep
+    log.snapshots = Snapshots(
+        directory.parent / "snapshots",
+        directory,
+        database._store,
+        database._identity.value,
+        log,
+        SnapshotOptions(*options.snapshots),
+        partial(database._logs.write, "Warn"),
+    )
     database._store.recorder = Recorder(log).record
     weakref.finalize(database, log.abandon).atexit = False
     return log
@@ -279,7 +400,11 @@ def _go_on(database: Database, recovered: Recovered) -> None:
 def _same_tables(
     program: Program, recovered: Recovered, path: Path
 ) -> dict[str, tuple[TableDef, Record]]:
-    """Return the module's own tables, if they are those of the files; else say how they differ."""
+    """Return the module's own tables, if they are those of the files; else say how they differ.
+
+    A migration begins here: `_stored_program` gives what to fill the store with, so that the
+    database can then be migrated like one that is open.
+    """
     from ..durability import differences
 
     tables = program.definition.tables

@@ -8,6 +8,7 @@ from .log import Log, Mode, check_mode
 from .recorder import Call, Recorder
 from .recovery import Recovered, Recovery, as_path, fill, log_directory, recover
 from .repair import Repair, repair
+from .snapshotting import SnapshotOptions, Snapshots, Usage, usage
 from .stored import differences
 from .writer import LogWriter
 
@@ -21,6 +22,9 @@ __all__ = [
     "Recovered",
     "Recovery",
     "Repair",
+    "SnapshotOptions",
+    "Snapshots",
+    "Usage",
     "as_path",
     "check_mode",
     "differences",
@@ -28,4 +32,5 @@ __all__ = [
     "log_directory",
     "recover",
     "repair",
+    "usage",
 ]

@@ -33,6 +33,7 @@ from ..errors import DatabaseClosed, DurabilityError, TypeMismatch
 
 if TYPE_CHECKING:
     from .lock import DirectoryLock
+    from .snapshotting import Snapshots
     from .writer import LogWriter
 
 Mode = Literal["async", "sync"]
@@ -43,6 +44,8 @@ PENDING_BYTES_MAX: Final = 256 << 20
 _PAUSE_SECONDS: Final = 0.01
 #: How long a thread waits for another one's sync before it looks again.
 _FOLLOW_SECONDS: Final = 0.1
+#: How many transactions may pass between two checks.
+_CHECK_EVERY: Final = 256
 
 
 #: A transaction, ready to be written: its number, its bytes, and how many bytes there are up to it.
@@ -67,8 +70,10 @@ class Log:
         The term under which commits are written.
     next_offset : int
         The number of the next transaction.
-    is_refusing : bool
-        Whether `check` raises: the disk failed, or the log is closed.
+    check_at : int
+        The transaction before which `check` is to be asked; -1 when it refuses every one.
+    snapshots : Snapshots or None
+        What takes snapshots of the database.
     waits : bool
         Whether a call has something to do in `settle`.
     total : int
@@ -85,7 +90,8 @@ class Log:
         self._is_idle = False
         self._failure: Exception | None = None
         self._closed = False
-        self.is_refusing = False
+        self.check_at = 0
+        self.snapshots: Snapshots | None = None
         self.waits = mode != "async"
         self._closing = False
         self._written = 0
@@ -119,9 +125,20 @@ class Log:
     # -- committing ---------------------------------------------------------------------------
 
     def check(self) -> None:
-        """Raise the error that keeps the log from taking another record, if there is one."""
-        if self.is_refusing:
+        """Raise the error that keeps the log from taking another record, if there is one.
+
+        Asked by the transaction that is to be the next one; it may have to leave a snapshot.
+        """
+        self.check_at = self.next_offset + _CHECK_EVERY  # before the test, so that -1 stays
+        if self._failure is not None or self._closed:
+            self.check_at = -1
             self._refuse()
+        snapshots = self.snapshots
+        if snapshots is not None:
+            if self.next_offset >= snapshots.due:
+                snapshots.arm()
+            elif snapshots.due < self.check_at:
+                self.check_at = snapshots.due
         if self.total - self._written_total > PENDING_BYTES_MAX:
             self.flush()
 
@@ -186,7 +203,10 @@ class Log:
         waiting = list(self._records)
         try:
             if waiting:
+                rotations = self._writer.rotations
                 self._writer.append(waiting, sync=False)
+                if self._writer.rotations != rotations and self.snapshots is not None:
+                    self._want_snapshot(self.snapshots)
                 self._written = waiting[-1][0] + 1
                 self._written_total = waiting[-1][2]
             if sync:
@@ -200,13 +220,30 @@ class Log:
                     self._durable = self._written
         except Exception as error:  # noqa: BLE001 - whatever it is, the files are in doubt
             self._failure = error
-            self.is_refusing = True
+            self.check_at = -1
             self._refuse()
         last = waiting[-1][0] if waiting else -1
         records = self._records
         take = records.popleft
         while records and records[0][0] <= last:
             take()
+
+    def _want_snapshot(self, snapshots: Snapshots) -> None:
+        """Have a snapshot taken soon, as the reference does when a segment is full."""
+        if snapshots.is_automatic:
+            snapshots.due = self.next_offset
+            self.check_at = min(0, self.check_at)
+
+    def check_before(self, offset: int) -> None:
+        """Have `check` asked before transaction `offset` at the latest."""
+        if offset < self.check_at:
+            self.check_at = offset
+            if self._failure is not None or self._closed:
+                self.check_at = -1
+
+    def rotate_at(self, offset: int) -> None:
+        """Begin a new segment with transaction `offset`."""
+        self._writer.rotate_at.append(offset)
 
     def _tell(self) -> None:
         with self._moved:
@@ -255,6 +292,8 @@ class Log:
         """
         if self._closed:
             return
+        if self.snapshots is not None:
+            self.snapshots.stop()
         with self._flushing:
             if self._failure is None and not self._closed:
                 with suppress(DurabilityError):
@@ -265,7 +304,8 @@ class Log:
             self._refuse()
 
     def _release(self) -> None:
-        self._closed = self.is_refusing = True
+        self._closed = True
+        self.check_at = -1
         self._wake.put(None)
         self._writer.close()
         self._lock.release()
@@ -286,12 +326,15 @@ class Log:
 
     def forked(self) -> None:
         """Let go of everything in a child process; the parent goes on."""
-        self._closed = self.is_refusing = True
+        self._closed = True
+        self.check_at = -1
         self._flushing = threading.Lock()
         self._moved = threading.Condition(threading.Lock())
         self._writer.close()
         self._lock.forget()
         self._records.clear()
+        if self.snapshots is not None:
+            self.snapshots.forked()
 
 
 def _write_behind(log: Log) -> None:

@@ -43,14 +43,14 @@ def repair(path: str | os.PathLike[str], *, discard: bool = False) -> Repair:
     lock = DirectoryLock(root)
     try:
         try:
-            recovered = recover(directory, Store())
+            recovered = recover(directory, Store)
         except CorruptLogError as error:
             if not error.file or error.first_lost is None:
                 raise
             if not discard:
                 return Repair(str(error), error.first_lost)
             aside = _cut(directory, error)
-            left = recover(directory, Store())
+            left = recover(directory, Store)
             return Repair(str(error), left.report.transactions, aside)
         return Repair("", recovered.report.transactions)
     finally:

@@ -24,6 +24,9 @@ from ..schema import system_tables as st
 from ..types import algebraic as at
 from ..types.metatype import decode_type
 from .format import INPUTS, MUTATIONS, OUTPUTS, read_varint
+from .pages import BadPage
+from .patterns import Patterns
+from .rows import rows_of_pages
 from .skip import Overrun, fixed_size, make_skipper
 
 if TYPE_CHECKING:
@@ -31,6 +34,8 @@ if TYPE_CHECKING:
 
     from ..storage.store import Store
     from .format import Commit
+    from .pages import Page
+    from .snapshot import Snapshot
 
 _U32: Final = Struct("<I").unpack_from
 #: Tables whose rows matter while the log is replayed.
@@ -57,15 +62,20 @@ def _refuse_end(at_: int, end: int) -> None:
 
 
 class ReplayTable:
-    """The rows of one table: their bytes, in the order in which they came."""
+    """The rows of one table: their bytes, in the order in which they came.
+
+    A table of a snapshot that the log has not touched yet has `pages` instead of rows.
+    """
 
     __slots__ = (
-        "decode", "is_event", "is_plain", "is_stale", "rows", "size", "skip", "table_id", "watched",
+        "decode", "is_event", "is_plain", "is_stale", "pages", "rows", "size", "skip", "table_id",
+        "watched",
     )  # fmt: skip
 
     def __init__(self, table_id: int) -> None:
         self.table_id = table_id
         self.rows: dict[bytes, None] = {}
+        self.pages: list[Page] | None = None
         self.size: int | None = None
         self.skip: Callable[[bytes, int, int], int] | None = None
         self.decode: Callable[[bytes, int], tuple[Any, int]] | None = None
@@ -100,6 +110,8 @@ class Replay:
         self._superseded: set[bytes] = set()
         self._updated: set[int] = set()
         self._dropped: set[int] = set()
+        self.blobs: dict[bytes, bytes] = {}
+        self._patterns = Patterns()
         for table in store:
             replayed = self.tables[table.table_id] = ReplayTable(table.table_id)
             replayed.size = fixed_size(table.definition.row_type)
@@ -109,7 +121,34 @@ class Replay:
             replayed.decode = table.decode
             replayed.rows = {table.encode(row): None for row in table.rows.values()}
 
-    def apply(self, commit: Commit) -> None:
+    def restore(self, snapshot: Snapshot) -> None:
+        """Begin with a snapshot in the place of the system tables of a new database.
+
+        System tables that the snapshot does not know, since an older version wrote it, are empty.
+
+        Raises
+        ------
+        DamagedSnapshot
+            Its rows cannot be read.
+        """
+        self.blobs = snapshot.blobs
+        for table_id, system in self._system.items():
+            pages = snapshot.tables.get(table_id, [])
+            rows = rows_of_pages(pages, system.definition.row_type, snapshot.blobs)
+            self.tables[table_id].rows = dict.fromkeys(rows)
+        for row in self.decoded(st.ST_COLUMN_ID):
+            if row.table_id not in self._system:
+                self.columns.setdefault(row.table_id, {})[row.col_pos] = row
+        self.events = {row.table_id for row in self.decoded(st.ST_EVENT_TABLE_ID)}
+        for table_id in snapshot.tables.keys() - self._system.keys():
+            table = self.tables[table_id] = ReplayTable(table_id)
+            table.pages = snapshot.tables[table_id]
+
+    def transactions(self, commit: Commit, count: int) -> None:
+        """Apply the first `count` transactions of a commit, or raise as `apply` does."""
+        self.apply(commit._replace(size=count), partly=True)
+
+    def apply(self, commit: Commit, *, partly: bool = False) -> None:
         """Apply the transactions of a commit.
 
         Raises
@@ -117,15 +156,20 @@ class Replay:
         CorruptLogError
             They do not fit. The replay is of no more use.
         """
-        data = commit.body
+        _, _, size, data, _, _, _ = commit
+        self.last_commit = commit
+        if size == 1 and self._patterns.replay(data):
+            return
         at_ = 0
         try:
-            for _ in range(commit.size):
+            for _ in range(size):
                 at_ = self._transaction(data, at_)
-            if at_ != len(data):
+            if at_ != len(data) and not partly:
                 _refuse_end(at_, len(data))
+            if size == 1:
+                self._patterns.learn(data, self.tables)
         except (
-            Mismatch, Overrun, IndexError, KeyError, StructError, DecodeError, ValueError,
+            Mismatch, Overrun, IndexError, KeyError, StructError, DecodeError, ValueError, BadPage,
         ) as error:  # fmt: skip
             reason = str(error) if isinstance(error, Mismatch | DecodeError) else "its rows overrun"
             raise CorruptLogError(
@@ -136,7 +180,6 @@ class Replay:
                 lost=f"transactions from {commit.offset} on",
                 first_lost=commit.offset,
             ) from error
-        self.last_commit = commit
 
     def _transaction(self, data: bytes, at_: int) -> int:
         flags = data[at_]
@@ -155,6 +198,7 @@ class Replay:
             if self._superseded or self._updated:
                 raise Mismatch("a table or column was changed and its old row was not deleted")
             if self._dropped:
+                self._patterns.forget()
                 for table_id in self._dropped:
                     self.tables.pop(table_id, None)
                     self.columns.pop(table_id, None)
@@ -222,7 +266,7 @@ class Replay:
             if number > 0x7F:
                 number, at_ = read_varint(data, at_ - 1)
             table = self.tables.get(table_id)
-            if table is None:
+            if table is None or table.is_stale:
                 table = self._make(table_id)
             rows, size, skip = table.rows, table.size, table.skip
             is_plain = table.is_plain and table_id not in self._dropped
@@ -257,6 +301,8 @@ class Replay:
             table = self.tables.get(table_id)
             if table is None:
                 raise Mismatch(f"{self.name(table_id)} is emptied before it has had a row")
+            if table.pages is not None:
+                table.pages = None
             for row in list(table.rows):
                 del table.rows[row]
                 if table.watched:
@@ -295,6 +341,10 @@ class Replay:
         """Return the table, made or with its row type brought up to date."""
         row_type = self.row_type(table_id)
         table = self.tables.setdefault(table_id, ReplayTable(table_id))
+        self._patterns.forget()
+        if table.pages is not None:
+            table.rows = dict.fromkeys(rows_of_pages(table.pages, row_type, self.blobs))
+            table.pages = None
         table.size = fixed_size(row_type)
         table.skip = None if table.size is not None else make_skipper(row_type)
         table.is_event = table_id in self.events
@@ -318,6 +368,9 @@ class Replay:
                 self.events.add(described)
                 self._expire(described)
             elif described not in self._system:
+                held = self.tables.get(described)
+                if held is not None and held.pages is not None:
+                    self._make(described)  # The pages are laid out as the columns were.
                 columns = self.columns.setdefault(described, {})
                 before = columns.get(decoded.col_pos)
                 if before is not None:

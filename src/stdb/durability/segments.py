@@ -20,6 +20,7 @@ from google_crc32c import value
 
 from ..errors import CorruptLogError
 from .format import COMMIT_HEADERS, HEADER_SIZE, MAGIC, VERSION, ZSTD_MAGIC, Commit
+from .offset_index import read_index
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -107,6 +108,7 @@ class LogReader:
         self._last: Commit | None = None
         self._epoch = 0
         self._position = 0
+        self._skip_to = 0
         self._damage: Damage | None = None
         self._tail = Tail(None, 0, 0, VERSION, is_compressed=False, next_offset=0, epoch=0,
                           torn=None)  # fmt: skip
@@ -116,14 +118,26 @@ class LogReader:
         """Where the log ends, once all commits were read."""
         return self._tail
 
-    def commits(self) -> Iterator[Commit]:
-        """Yield every commit.
+    @property
+    def read_bytes_so_far(self) -> int:
+        """How much of the log was read, for who shows progress."""
+        return min(self.read_bytes + self._position, self.total_bytes)
+
+    def stopped_at(self, offset: int) -> None:
+        """Note that nobody reads on, so that the log ends before transaction `offset` for them."""
+        self._tail = self._tail._replace(next_offset=offset, epoch=self._epoch)
+
+    def commits(self, start: int = 0) -> Iterator[Commit]:
+        """Yield every commit, or at least those from transaction `start` on.
+
+        Segments that lie wholly before `start` are not read.
 
         Raises
         ------
         CorruptLogError
             A commit cannot be read, and the log goes on behind it.
         """
+        self._leave_out(start)
         for segment in self.segments:
             yield from self._segment(segment)
         damage = self._damage
@@ -142,6 +156,15 @@ class LogReader:
         self._tail = self._tail._replace(
             position=self._position, next_offset=self._expected, epoch=self._epoch, torn=damage
         )
+
+    def _leave_out(self, start: int) -> None:
+        """Forget the segments before the one with transaction `start`, and where to begin in it."""
+        kept = [s for s in self.segments if s.start <= start][-1:]
+        if kept and start:
+            left_out = [s for s in self.segments if s < kept[0]]
+            self.segments = self.segments[len(left_out) :]
+            self.total_bytes = sum(segment.path.stat().st_size for segment in self.segments)
+            self._skip_to = start
 
     @property
     def _expected(self) -> int:
@@ -173,7 +196,10 @@ class LogReader:
         unpack, head_size, name = header.unpack_from, header.size, str(opened.segment.path)
         has_epoch = opened.version > 0
         read = opened.file.read
-        data, at, base = read(_BUFFER), 0, HEADER_SIZE
+        base = HEADER_SIZE
+        if self._next is None and self._skip_to > opened.segment.start:
+            base = self._seek(opened)
+        data, at = read(_BUFFER), 0
         epoch = 0
         while True:
             self._position = position = base + at
@@ -214,6 +240,25 @@ class LogReader:
                 continue
             self._accept(commit)
             yield commit
+
+    def _seek(self, opened: OpenSegment) -> int:
+        """Go as near to the wanted transaction as the offset index leads, and return where."""
+        header = COMMIT_HEADERS[opened.version]
+        file = opened.file
+        for offset, position in reversed(
+            read_index(opened.segment.path.with_suffix(".ofs"), self._skip_to + 1)
+        ):
+            if position + header.size + 4 > opened.size:
+                continue
+            file.seek(position)
+            fields = header.unpack(head := file.read(header.size))
+            body = head + file.read(fields[-1])
+            if fields[0] == offset and file.read(4) == value(body).to_bytes(4, "little"):
+                file.seek(position)
+                self._next = offset
+                return position
+        file.seek(HEADER_SIZE)
+        return HEADER_SIZE
 
     def _note_checksum(
         self, opened: OpenSegment, position: int, crc: int, claimed: bytes, *, head: bytes

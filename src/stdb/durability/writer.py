@@ -3,28 +3,18 @@
 `LogWriter.append` can be interrupted anywhere and called again with the same commits: it writes at
 positions that only a finished step moves on, so what is done twice is done to the same bytes.
 
-The offset index of a segment, ``<offset>.stdb.ofs``, lets a reader skip ahead. It may be missing
-or wrong: a reader verifies what it finds there.
-
-======  ====  =====================================================
-offset  size  field
-======  ====  =====================================================
-16 n    8     a transaction number; 0 ends the list
-16 n+8  8     where the commit that begins with it is in the segment
-======  ====  =====================================================
-
 Source: SpacetimeDB documentation, commit log format, 2.8.
 """
 
 from __future__ import annotations
 
-from contextlib import suppress
-from struct import Struct
-from typing import TYPE_CHECKING, Final, NamedTuple
+from collections import deque
+from typing import TYPE_CHECKING, NamedTuple
 
 from ..errors import InternalError
 from .files import Disk
 from .format import HEADER_SIZE, SEGMENT_HEADER, VERSION, segment_name
+from .offset_index import OffsetIndex
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,9 +23,6 @@ if TYPE_CHECKING:
     from .files import File
     from .log import Record
     from .segments import Tail
-
-INDEX_INTERVAL: Final = 4096
-_ENTRY: Final = Struct("<QQ")
 
 
 class Place(NamedTuple):
@@ -74,6 +61,10 @@ class LogWriter:
         self._limit = Disk.segment_bytes_max
         self._index = OffsetIndex(directory, self._limit)
         self.epoch = tail.epoch
+        #: Transactions that begin a new segment, wherever the present one ends; ascending.
+        self.rotate_at: deque[int] = deque()
+        #: How many segments this writer has begun because one was full.
+        self.rotations = 0
         self.place = self._resume(tail)
 
     def _resume(self, tail: Tail) -> Place:
@@ -132,11 +123,22 @@ class LogWriter:
                     f"transaction {commits[first][0]} comes to the log after "
                     f"{place.next_offset - 1}"
                 )
-            if place.position >= self._limit:
+            while self.rotate_at and self.rotate_at[0] < place.next_offset:
+                self.rotate_at.popleft()
+            cut = self.rotate_at[0] if self.rotate_at else -1
+            wanted = place.next_offset == cut and place.position > HEADER_SIZE
+            if place.position >= self._limit or wanted:
+                if wanted:
+                    place.file.sync()
+                else:
+                    self.rotations += 1
                 self.place = self._create(place.next_offset)
                 place.file.close()
                 continue
-            first = self._append_some(place, commits, first, sync=sync)
+            part = commits
+            if place.next_offset < cut <= commits[-1][0]:
+                part = [commit for commit in commits if commit[0] < cut]
+            first = self._append_some(place, part, first, sync=sync)
 
     def _append_some(
         self, place: Place, commits: Sequence[Record], first: int, *, sync: bool
@@ -177,66 +179,3 @@ class LogWriter:
         """Close the files."""
         self.place.file.close()
         self._index.close()
-
-
-class OffsetIndex:
-    """Writes the offset index of the newest segment. It only helps: its errors are passed over."""
-
-    def __init__(self, directory: Path, segment_bytes_max: int) -> None:
-        self._directory = directory
-        self._capacity = max(1, segment_bytes_max // INDEX_INTERVAL)
-        self._file: File | None = None
-        self._count = 0
-        self._last = 0
-        self._since = 0
-        self._candidate: tuple[int, int] | None = None
-
-    def open(self, start: int, *, keep_below: int) -> None:
-        """Go to the segment that begins with `start`, and drop entries from `keep_below` on."""
-        self.close()
-        self._count = self._last = self._since = 0
-        self._candidate = None
-        path = self._directory / segment_name(start).replace(".log", ".ofs")
-        with suppress(OSError):
-            kept = read_index(path, keep_below)
-            self._file = Disk.files.open(path, create=True)
-            self._file.truncate(0)
-            self._file.truncate(self._capacity * _ENTRY.size)
-            self._file.write_at(0, b"".join(_ENTRY.pack(*entry) for entry in kept))
-            self._count = len(kept)
-            self._last = kept[-1][0] if kept else 0
-
-    def note(self, offset: int, position: int, size: int) -> None:
-        """Note that commits of `size` bytes, the first being `offset`, are at `position`."""
-        if self._candidate is None and offset > self._last:
-            self._candidate = (offset, position)
-        self._since += size
-        if self._since < INDEX_INTERVAL or self._candidate is None:
-            return
-        if self._file is not None and self._count < self._capacity:
-            with suppress(OSError):
-                self._file.write_at(self._count * _ENTRY.size, _ENTRY.pack(*self._candidate))
-                self._count += 1
-                self._last = self._candidate[0]
-        self._candidate = None
-        self._since = 0
-
-    def close(self) -> None:
-        """Close the file."""
-        if self._file is not None:
-            self._file.close()
-            self._file = None
-
-
-def read_index(path: Path, below: int) -> list[tuple[int, int]]:
-    """Return the entries of an index for transactions before `below`, as far as they ascend."""
-    entries: list[tuple[int, int]] = []
-    if not below or not path.exists():
-        return entries
-    with path.open("rb") as file:
-        while len(data := file.read(_ENTRY.size)) == _ENTRY.size:
-            number, position = _ENTRY.unpack(data)
-            if not number or number >= below or (entries and number <= entries[-1][0]):
-                break
-            entries.append((number, position))
-    return entries

@@ -108,16 +108,25 @@ class Store:
         state = self.state
         state.begin()
         try:
-            for system in st.SYSTEM_TABLES:
-                self._describe_table(system.definition, system.table_id)
-                self._describe_columns(system.definition, system.table_id)
-                ids = (*system.index_ids, *system.constraint_ids)
-                self._describe_keys(system.definition, system.table_id, iter(ids).__next__)
-                for position, sequence in enumerate(self[system.definition.name].sequences):
-                    self._describe_sequence(system.definition, position, system.table_id, sequence)
+            self.describe_system_tables(st.SYSTEM_TABLES)
             state.commit(changed=False)
         finally:
             state.end()
+
+    def missing_system_tables(self) -> list[st.SystemTable]:
+        """Return the system tables that are not described: an older version made the database."""
+        described = {row.table_id for row in self["st_table"].rows.values()}
+        return [system for system in st.SYSTEM_TABLES if system.table_id not in described]
+
+    def describe_system_tables(self, tables: Iterable[st.SystemTable]) -> None:
+        """Describe system tables in the open transaction."""
+        for system in tables:
+            self._describe_table(system.definition, system.table_id)
+            self._describe_columns(system.definition, system.table_id)
+            ids = (*system.index_ids, *system.constraint_ids)
+            self._describe_keys(system.definition, system.table_id, iter(ids).__next__)
+            for position, sequence in enumerate(self[system.definition.name].sequences):
+                self._describe_sequence(system.definition, position, system.table_id, sequence)
 
     def _register(self, table: Table) -> None:
         name = table.name

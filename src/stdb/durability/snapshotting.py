@@ -1,0 +1,387 @@
+"""Takes snapshots of a database while it runs, and lets go of what they make superfluous.
+
+A snapshot is taken right after a transaction, by whoever made it: the process is forked, which
+takes milliseconds, and the child writes at leisure what it sees, while the database goes on. Where
+processes do not fork, the rows are noted under the lock (they never change), and a thread writes.
+
+A child outlives its parent by moments only, and then leaves nothing: its files are locked before
+it begins, whoever opens the database next deletes what is locked, and the child looks whether its
+parent is there before it finishes.
+"""
+
+from __future__ import annotations
+
+import gc
+import itertools
+import os
+import signal
+import sys
+import threading
+import warnings
+import weakref
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from ..errors import DurabilityError, Error
+from ..schema import system_tables as st
+from .sealing import compress_snapshot, seal
+from .segments import list_segments
+from .snapshot import TableRows, discard, list_snapshots, prepare, write_snapshot
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from ..storage.store import Store
+    from .log import Log, Record
+
+#: Whether a child process writes; on macOS many system libraries do not bear a fork.
+CAN_FORK: bool = hasattr(os, "fork") and sys.platform != "darwin"
+_ERROR_BYTES_MAX: Final = 2000
+_NEVER: Final = 1 << 64
+
+
+class SnapshotOptions(NamedTuple):
+    """When snapshots are taken, and what is kept.
+
+    Attributes
+    ----------
+    every : int or None
+        After how many transactions the next one is taken; None: only when asked for.
+    retain : int or None
+        How many snapshots are kept, with the log that they need; None: everything.
+    """
+
+    every: int | None = None
+    retain: int | None = None
+
+
+class Snapshots:
+    """The snapshots of one open database.
+
+    Parameters
+    ----------
+    directory, log_directory : Path
+        Where they go, and where the log is.
+    store : Store
+        What they are of.
+    identity : int
+        The identity of the database.
+    log : Log
+        Its log.
+    options : SnapshotOptions
+        When, and what is kept.
+    warn : callable
+        Told when one could not be written.
+
+    Attributes
+    ----------
+    due : int
+        The transaction after which the next one is taken.
+    failure : str
+        Why the last one was not written; empty when it was.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        log_directory: Path,
+        store: Store,
+        identity: int,
+        log: Log,
+        options: SnapshotOptions,
+        warn: Callable[[str], None],
+    ) -> None:
+        self._directory = directory
+        self._log_directory = log_directory
+        # Weakly: the log's thread must not keep a database that nobody holds any more.
+        self._store = weakref.ref(store)
+        self._identity = identity
+        self._log = weakref.ref(log)
+        self._options = options
+        self._warn = warn
+        self._thread: threading.Thread | None = None
+        self._child: int | None = None
+        self._is_stopped = False
+        self.failure = ""
+        self.due = _NEVER
+        self._set_due(log.next_offset)
+
+    @property
+    def is_automatic(self) -> bool:
+        """Whether any are taken without being asked for."""
+        return self._options.every is not None
+
+    @property
+    def is_running(self) -> bool:
+        """Whether one is being written."""
+        return self._thread is not None and self._thread.is_alive()
+
+    def _set_due(self, offset: int) -> None:
+        every = self._options.every
+        if every is not None:
+            self.due = offset - offset % -every if offset else every
+
+    # -- taking one -------------------------------------------------------------------------------
+
+    def arm(self) -> None:
+        """Have a snapshot taken when the transaction that is open now has committed."""
+        store = self._store()
+        if store is not None:
+            store.state.keep = self._keep
+
+    def _keep(self, record: Record) -> None:
+        """Take a record in the place of the log's own `keep`, and then a snapshot."""
+        log, store = self._log(), self._store()
+        assert log is not None
+        assert store is not None
+        log.keep(record)
+        store.state.keep = log.keep
+        self._set_due(record[0] + 1)
+        log.check_before(self.due)
+        if not self.is_running and not self._is_stopped:
+            self._begin(store, record[0])
+
+    def take(self, offset: int) -> None:
+        """Take a snapshot of the state after transaction `offset`, which is the present one.
+
+        The caller keeps writers out meanwhile.
+        """
+        self.wait()
+        store = self._store()
+        places = list_snapshots(self._directory)
+        if store is None or (places and places[-1].offset == offset):
+            return
+        self._begin(store, offset)
+
+    def _begin(self, store: Store, offset: int) -> None:
+        path = None
+        try:
+            import zstandard  # noqa: F401 - here, since the child had better not import
+
+            path = prepare(self._directory, offset)
+            if self._options.retain is not None:
+                log = self._log()
+                assert log is not None
+                log.rotate_at(offset + 1)
+            run = self._fork(store, path) if CAN_FORK else self._note(store, path)
+        except Exception as error:  # noqa: BLE001 - the transaction is committed, come what may
+            if path is not None:
+                discard(path)
+            self._failed(offset, str(error))
+            return
+        self._thread = threading.Thread(
+            target=self._finish, args=(path, offset, run), name="stdb snapshot", daemon=True
+        )
+        self._thread.start()
+
+    def _fork(self, store: Store, path: Path) -> Callable[[], str]:
+        """Begin a child process that writes; return what waits for it and says what went wrong."""
+        reading, writing = os.pipe()
+        parent = os.getpid()
+        with warnings.catch_warnings():
+            # Python 3.12 warns of forks beside threads. The child uses nothing that they may hold.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            try:
+                pid = os.fork()
+                if not pid:
+                    self._be_child(store, path, parent, writing)
+            finally:
+                if os.getpid() != parent:
+                    os._exit(1)
+        self._child = pid
+        os.close(writing)
+
+        def wait() -> str:
+            with open(reading, "rb") as pipe:  # noqa: PTH123 - a descriptor
+                message = pipe.read().decode(errors="replace")
+            with suppress(ChildProcessError):  # somebody else waited for it
+                os.waitpid(pid, 0)
+            self._child = None
+            if message != _DONE:
+                return message or "the process that wrote it was killed"
+            return ""
+
+        return wait
+
+    def _be_child(self, store: Store, path: Path, parent: int, writing: int) -> None:
+        """Write the snapshot, and end."""
+        code = 1
+        try:
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+            gc.disable()
+            write_snapshot(
+                path, self._identity, table_rows(store), go_on=lambda: os.getppid() == parent
+            )
+            self._compress()
+            os.write(writing, _DONE.encode())
+            code = 0
+        except BaseException as error:  # noqa: BLE001 - told to the parent
+            with suppress(OSError):
+                os.write(writing, (str(error) or repr(error)).encode()[:_ERROR_BYTES_MAX])
+        finally:
+            os._exit(code)
+
+    def _note(self, store: Store, path: Path) -> Callable[[], str]:
+        """Note all rows; return what writes them and says what went wrong."""
+        tables = [table._replace(rows=list(table.rows)) for table in table_rows(store)]
+
+        def write() -> str:
+            try:
+                write_snapshot(path, self._identity, tables, go_on=lambda: not self._is_stopped)
+                self._compress()
+            except Exception as error:  # noqa: BLE001 - told to the user
+                return str(error)
+            return ""
+
+        return write
+
+    def _compress(self) -> None:
+        """Compress the log before the newest snapshot, and the snapshots before it."""
+        places = list_snapshots(self._directory)
+        seal(self._log_directory, places[-1].offset)
+        for place in places[:-1]:
+            compress_snapshot(place)
+
+    # -- when it is written -----------------------------------------------------------------------
+
+    def _finish(self, path: Path, offset: int, run: Callable[[], str]) -> None:
+        """Wait for a snapshot, and clean up behind it: the body of a thread."""
+        problem = run()
+        if problem:
+            discard(path)
+            if not self._is_stopped:
+                self._failed(offset, problem)
+            return
+        self.failure = ""
+        log = self._log()
+        if self._options.retain is None or log is None:
+            return
+        try:
+            # Not before the log is on the disk as far as the snapshot goes.
+            log.flush()
+            drop_superfluous(self._directory, self._log_directory, self._options.retain)
+        except OSError as error:
+            self._failed(offset, f"what it makes superfluous cannot be deleted: {error}")
+        except (Error, DurabilityError):
+            return  # The disk failed, or the database was closed: whoever commits is told.
+
+    def _failed(self, offset: int, reason: str) -> None:
+        self.failure = f"the snapshot after transaction {offset} was not written: {reason}"
+        self._warn(self.failure)
+
+    def wait(self) -> None:
+        """Return when none is being written."""
+        thread = self._thread
+        if thread is not None:
+            thread.join()
+
+    def stop(self) -> None:
+        """Give up the one that is being written."""
+        self._is_stopped = True
+        child = self._child
+        if child is not None:
+            with suppress(OSError):
+                os.kill(child, signal.SIGKILL)
+        if self._thread is not threading.current_thread():
+            self.wait()
+
+    def forked(self) -> None:
+        """Forget everything, in a child process."""
+        self._thread = None
+        self._child = None
+        self._is_stopped = True
+
+
+_DONE: Final = "done"
+
+
+def table_rows(store: Store) -> list[TableRows]:
+    """Return what a snapshot has of each table; the caller keeps writers out."""
+    views = {row.table_id for row in store["st_view"].rows.values()}
+    ephemeral = views | {s.table_id for s in st.SYSTEM_TABLES if s.is_ephemeral}
+    return [
+        TableRows(
+            table.table_id,
+            table.definition.row_type,
+            () if table.is_event else table.rows.values(),
+            table.encode,
+        )
+        for table in sorted(store, key=lambda table: table.table_id)
+        if table.table_id not in ephemeral
+    ]
+
+
+def drop_superfluous(directory: Path, log_directory: Path, retain: int) -> None:
+    """Delete all but the last `retain` snapshots, and the segments that none of these needs."""
+    places = list_snapshots(directory)
+    for place in places[:-retain]:
+        discard(place.path)
+    if len(places) < retain:
+        return
+    oldest = places[-retain:][0].offset
+    segments = list_segments(log_directory)
+    for segment, following in itertools.pairwise(segments):
+        if following.start > oldest + 1:
+            break
+        segment.path.with_suffix(".ofs").unlink(missing_ok=True)
+        segment.path.unlink()
+
+
+def file_bytes(directory: Path) -> int:
+    """Return how much all files in a directory hold."""
+    total = 0
+    for root, _, names in os.walk(directory):
+        for name in names:
+            with suppress(OSError):  # deleted meanwhile
+                total += os.stat(os.path.join(root, name)).st_size  # noqa: PTH116, PTH118
+    return total
+
+
+class Usage(NamedTuple):
+    """What a durable database has on the disk: for ``db.metrics()``.
+
+    Attributes
+    ----------
+    next_offset : int
+        The number of the next transaction.
+    durable_offset : int or None
+        The last transaction that is on the disk.
+    first_offset : int
+        The first transaction that the log still has.
+    segments, log_bytes : int
+        How many files the log has, and how long they are.
+    snapshots, snapshot_bytes : int
+        How many snapshots there are, and how much their files hold (those they share twice).
+    last_snapshot : int or None
+        The last transaction in the newest one.
+    snapshot_failure : str
+        Why the last one was not written; empty when it was.
+    """
+
+    next_offset: int
+    durable_offset: int | None
+    first_offset: int
+    segments: int
+    log_bytes: int
+    snapshots: int
+    snapshot_bytes: int
+    last_snapshot: int | None
+    snapshot_failure: str
+
+
+def usage(path: Path, log: Any) -> Usage:
+    """Return what the database at `path` has on the disk; `log` is its log, while it is open."""
+    segments = list_segments(path / "clog")
+    places = list_snapshots(path / "snapshots")
+    return Usage(
+        log.next_offset,
+        log.durable_offset,
+        segments[0].start if segments else 0,
+        len(segments),
+        sum(segment.path.stat().st_size for segment in segments),
+        len(places),
+        file_bytes(path / "snapshots"),
+        places[-1].offset if places else None,
+        log.snapshots.failure if log.snapshots is not None else "",
+    )
