@@ -9,6 +9,7 @@ import os
 import random
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -126,9 +127,9 @@ def check_survives(path: Path, durable: int | None, history: list[dict[int, int]
         assert sum(balances(db).values()) == ACCOUNTS * MONEY
 
 
-def open_on(path: Path, files: FaultyFiles, mode: str | None) -> Database:
+def open_on(path: Path, files: FaultyFiles, mode: str | None, **options: Any) -> Database:
     Disk.files = files
-    return Database(bank, path=path, durability=mode)  # type: ignore[arg-type]
+    return Database(bank, path=path, durability=mode, **options)  # type: ignore[arg-type]
 
 
 SETTINGS = settings(
@@ -159,7 +160,8 @@ def lose_power(seed: int, mode: str | None, path: Path, *, reorder: bool) -> Non
     Disk.segment_bytes_max = rng.choice([600, 3000, 1 << 30])
     files = FaultyFiles()
     history = []
-    db = open_on(path, files, mode)
+    every, retain = rng.choice([None, 4, 1 << 20]), rng.choice([None, 1])
+    db = open_on(path, files, mode, snapshot_every=every, retain=retain)
     history.append(balances(db))
     for _ in range(3):
         work(db, rng, history)
@@ -167,6 +169,8 @@ def lose_power(seed: int, mode: str | None, path: Path, *, reorder: bool) -> Non
             db.flush()
     log = db._log
     assert log is not None
+    assert log.snapshots is not None
+    log.snapshots.stop()
     with log._flushing:  # the log's thread stands still from here on
         durable = db.durable_offset
         log.forked()

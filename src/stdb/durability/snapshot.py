@@ -146,8 +146,8 @@ def discard_incomplete(directory: Path) -> list[str]:
             if (path / f"{lock.stem}.snapshot_bsatn").exists():
                 # Whole, and locked to be compressed: each file in it was replaced by a rename.
                 for rest in path.glob("objects/*/*._tmp"):
-                    rest.unlink()
-                lock.unlink()
+                    rest.unlink(missing_ok=True)
+                lock.unlink(missing_ok=True)
                 continue
             discard(path)
             found.append(path.name)
