@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ..client import Connection
     from ..clock import Clock
     from ..durability import Log
-    from ..module import ReducerDeclaration
+    from ..module import Program, ReducerDeclaration
     from ..storage.store import Store
     from ..types.values import Identity
     from .queries import Queries
@@ -27,9 +27,8 @@ class Core:
     _log: Log | None
 
     def _set_up(
-        self, program: Any, name: str, clock: Clock, owner: Identity | None, store: Store
+        self, program: Program, name: str, clock: Clock, owner: Identity | None, store: Store
     ) -> None:
-        self._program = program
         self._name = name
         self._clock = clock
         self._micros = clock.micros
@@ -42,12 +41,17 @@ class Core:
         self._tables = store.writable
         self._logs = Logs(name, clock.micros)
         self._services = Services(self._identity, self._logs)
-        self._reducers: dict[str, ReducerDeclaration] = dict(program.reducers)
-        self._callable = {n: r for n, r in self._reducers.items() if r.lifecycle is None}
         self._connections: set[Connection] = set()
         self._closed = False
         self._log = None
         self._queries: Queries | None = None
+        self._take_program(program)
+
+    def _take_program(self, program: Program) -> None:
+        """Run `program` from here on."""
+        self._program = program.bind(self)
+        self._reducers: dict[str, ReducerDeclaration] = dict(self._program.reducers)
+        self._callable = {n: r for n, r in self._reducers.items() if r.lifecycle is None}
 
     # -- what it is ------------------------------------------------------------------------------
 

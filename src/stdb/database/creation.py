@@ -9,8 +9,6 @@ if TYPE_CHECKING:
     from ..types.values import Identity
     from .database import Database
 
-#: ``program_kind`` of a Python module in ``st_module``; wasm is 0, JavaScript 1.
-PYTHON_PROGRAM = 80
 _MODULE_VERSION = "0.0.1"
 
 
@@ -33,7 +31,7 @@ def module_row(database: Database) -> dict[str, Any]:
     return {
         "database_identity": database.identity.value,
         "owner_identity": database.owner.value,
-        "program_kind": PYTHON_PROGRAM,
+        "program_kind": program.kind,
         "program_hash": program_hash(program.program_bytes),
         "program_bytes": program.program_bytes,
         "module_version": _MODULE_VERSION,

@@ -212,6 +212,7 @@ class Database(Calls, Querying, Durable):
             state.check_not_nested()
         with state.lock:
             self._closed = True
+        self._program.close()
         self._logs.close()
         if self._log is not None:
             if self._log.snapshots is not None:

@@ -22,11 +22,11 @@ from ..errors import (
     TypeMismatch,
     UsageError,
 )
-from ..module import Module
+from ..module import PYTHON, Module
 from ..runtime import Services
 from ..types.values import ConnectionId, Identity
 from .core import Core
-from .creation import PYTHON_PROGRAM, create, module_row
+from .creation import create, module_row
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from ..clock import Clock
     from ..durability import Log, Mode, Recovered, Recovery, Usage
     from ..durability.repair import Repair
-    from ..module.module import Program
+    from ..module import Program
     from ..schema import TableDef
     from ..storage.table import Table
     from ..types.shapes import Record
@@ -183,7 +183,7 @@ class Durable(Core):
     def module_bytes(self) -> bytes | None:
         """The module as it was published, if it is wasm or JavaScript; None for Python."""
         rows = list(self._store["st_module"].rows.values())
-        if not rows or rows[-1].program_kind == PYTHON_PROGRAM:
+        if not rows or rows[-1].program_kind == PYTHON:
             return None
         module: bytes = rows[-1].program_bytes
         return module
@@ -421,7 +421,7 @@ def _same_tables(
 def _stored_program(recovered: Recovered) -> tuple[Program, dict[str, tuple[TableDef, Record]]]:
     """Return a program without functions, made of what is stored."""
     from ..durability import differences
-    from ..module.module import Program
+    from ..module import Program
     from ..schema import ModuleDef, decode_module_def, validate
     from ..types import algebraic as at
     from ..types.generated import ShapeMaker, shape_of_type
@@ -429,7 +429,7 @@ def _stored_program(recovered: Recovered) -> tuple[Program, dict[str, tuple[Tabl
     row = recovered.program
     definition = ModuleDef(tables={n: t.definition for n, t in recovered.tables.items()})
     shapes: dict[str, Record] = {}
-    if row.program_kind == PYTHON_PROGRAM:
+    if row.program_kind == PYTHON:
         try:
             declared = validate(decode_module_def(row.program_bytes))
         except Error:
@@ -443,7 +443,9 @@ def _stored_program(recovered: Recovered) -> tuple[Program, dict[str, tuple[Tabl
     for name, table in definition.tables.items():
         if name not in shapes:
             shapes[name] = cast("Record", shape_of_type(table.row_type, name))
-    program = Program(definition, shapes, {}, row.program_bytes)
+    program = Program(
+        definition, shapes, {}, program_bytes=row.program_bytes, kind=row.program_kind
+    )
     return program, {name: (table, shapes[name]) for name, table in definition.tables.items()}
 
 

@@ -2,11 +2,15 @@
 
 from .functions import Parameter, ReducerDeclaration, signature
 from .markers import column, index, primary_key, unique
-from .module import Module, Program
+from .module import Module
+from .program import JAVASCRIPT, PYTHON, WASM, Program
 from .query import Query
 from .rows import Row
 
 __all__ = [
+    "JAVASCRIPT",
+    "PYTHON",
+    "WASM",
     "Module",
     "Parameter",
     "Program",

@@ -9,11 +9,10 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
-import msgspec
-
 from ..errors import DefinitionError, shorten
 from ..types.annotations import Scope
 from .functions import ReducerDeclaration, declare_reducer
+from .program import PYTHON, Program
 from .rows import TableDeclaration, declare_row
 
 if TYPE_CHECKING:
@@ -21,32 +20,10 @@ if TYPE_CHECKING:
     from types import FrameType
 
     from ..schema import ModuleDef
-    from ..types.shapes import Record
 
 C = TypeVar("C")
 F = TypeVar("F", bound="Callable[..., Any]")
 _Lifecycle = Literal["init", "client_connected", "client_disconnected"]
-
-
-class Program(msgspec.Struct, frozen=True):
-    """A module as it was at one moment, validated: what a database runs.
-
-    Attributes
-    ----------
-    definition : ModuleDef
-        Its tables and functions.
-    shapes : dict
-        Table name -> shape of its rows.
-    reducers : dict
-        Name -> declaration.
-    program_bytes : bytes
-        The raw definition, as ``st_module`` keeps it.
-    """
-
-    definition: ModuleDef
-    shapes: dict[str, Record]
-    reducers: dict[str, ReducerDeclaration]
-    program_bytes: bytes
 
 
 class Module:
@@ -259,7 +236,13 @@ class Module:
         raw = raw_definition(self._tables.values(), self._reducers.values())
         definition = validate(raw)
         shapes = {name: table.row.shape for name, table in self._tables.items()}
-        return Program(definition, shapes, dict(self._reducers), encode_module_def(raw))
+        return Program(
+            definition,
+            shapes,
+            dict(self._reducers),
+            program_bytes=encode_module_def(raw),
+            kind=PYTHON,
+        )
 
     def _check_class_names(self) -> None:
         """Refuse two row classes of one name: types go by the names of their classes."""

@@ -1,0 +1,64 @@
+"""`Program`: what a database runs, whatever language it was written in.
+
+Its functions are Python callables that take a context and exact arguments. Those of a Python module
+are the author's own; those of a compiled module, made by `Program.bind`, run it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+
+from .functions import ReducerDeclaration
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ..schema import ModuleDef
+    from ..types.shapes import Record
+
+#: ``program_kind`` in ``st_module``. The last is ours: SpacetimeDB has no modules in Python.
+WASM: Final = 0
+JAVASCRIPT: Final = 1
+PYTHON: Final = 80
+
+
+class Program(msgspec.Struct, frozen=True):
+    """A module as it was at one moment, validated.
+
+    Attributes
+    ----------
+    definition : ModuleDef
+        Its tables and functions.
+    shapes : dict
+        Table name -> shape of its rows.
+    reducers : dict
+        Name -> declaration.
+    program_bytes : bytes
+        What ``st_module`` keeps: the binary, or the raw definition of a Python module.
+    kind : int
+        `WASM`, `JAVASCRIPT` or `PYTHON`.
+    start : callable or None
+        ``database -> Program``: starts a compiled module on a database and returns the program
+        whose functions run there.
+    stop : callable or None
+        Ends what `start` began.
+    """
+
+    definition: ModuleDef
+    shapes: dict[str, Record]
+    reducers: dict[str, ReducerDeclaration]
+    program_bytes: bytes = b""
+    kind: int = PYTHON
+    start: Callable[[Any], Program] | None = None
+    stop: Callable[[], None] | None = None
+
+    def bind(self, database: Any) -> Program:
+        """Return the program with functions that run on `database`."""
+        return self if self.start is None else self.start(database)
+
+    def close(self) -> None:
+        """End what runs for it."""
+        if self.stop is not None:
+            self.stop()
