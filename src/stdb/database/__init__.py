@@ -1,7 +1,7 @@
 """`Database`, the face of the engine, and what it hands out."""
 
 from .database import Database
-from .opening import repair
+from .durable import repair
 from .transaction import Transaction
 
 __all__ = ["Database", "Transaction", "repair"]

@@ -18,7 +18,8 @@ from ..runtime import Services
 from ..types.values import Identity
 from .calling import Calls
 from .core import refuse_identity
-from .opening import SNAPSHOT_EVERY, Durable, Options, check_snapshots, open_durable
+from .durable import SNAPSHOT_EVERY, Durable, check_snapshots
+from .opening import Options, open_durable
 from .querying import Querying
 
 if TYPE_CHECKING:

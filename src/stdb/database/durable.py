@@ -1,0 +1,208 @@
+"""What a `Database` with a path can do beside the rest."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, Self, cast
+
+from ..errors import DurabilityError, TypeMismatch, UsageError
+from ..module import PYTHON, Module
+from .core import Core
+from .opening import Options, open_durable
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from ..clock import Clock
+    from ..durability import Mode, Recovery, Usage
+    from ..durability.repair import Repair
+
+#: How often a snapshot is written unless something else is asked for, in transactions.
+SNAPSHOT_EVERY: Final = 1_000_000
+
+
+class Durable(Core):
+    """What a `Database` with a path can do beside the rest."""
+
+    _recovery: Recovery | None = None
+    _path: Path | None = None
+
+    @classmethod
+    def open(
+        cls,
+        path: str | os.PathLike[str],
+        module: Module | None = None,
+        *,
+        readonly: bool = False,
+        name: str | None = None,
+        clock: Clock | None = None,
+        durability: Mode | None = "async",
+        snapshot_every: int | None = SNAPSHOT_EVERY,
+        retain: int | None = None,
+        at: int | None = None,
+        progress: Callable[[int, int], object] | None = None,
+    ) -> Self:
+        """Open the database that is at `path`, to explore it or to go on with it.
+
+        Parameters
+        ----------
+        path : str or Path
+            Its directory.
+        module : Module, optional
+            Its module. Without it no Python of the database runs: there are tables, with row
+            classes made for the occasion, but no reducers, and clients that a crash left behind
+            stay noted until the module comes.
+        readonly : bool
+            Whether only to read: nothing is written, no reducer runs, and another process may
+            have it open meanwhile. What is read is the state when it was opened.
+        name, clock, durability, snapshot_every, retain
+            As for `Database`.
+        at : int, optional
+            A transaction: the database is as it was after it, and only to be read.
+        progress : callable, optional
+            Called with the number of bytes of the log that were read, and how many there are.
+
+        Raises
+        ------
+        DatabaseNotFound
+            There is none.
+        DatabaseLocked
+            Another process has it open (not with `readonly`).
+        CorruptLogError
+            Its files are damaged.
+        """
+        database: Any = cls.__new__(cls)
+        if module is not None and not isinstance(module, Module):
+            raise UsageError(f"module is a stdb.Module or None, not {module!r}")
+        program = None if module is None else module.freeze()
+        if at is not None and (at.__class__ is not int or at < 0):
+            raise UsageError(f"at is the number of a transaction, 0 or more, not {at!r}")
+        options = Options(
+            path,
+            durability,
+            name,
+            clock,
+            None,
+            check_snapshots(snapshot_every, retain),
+            readonly=readonly or at is not None,
+            must_exist=True,
+            at=at,
+            progress=progress,
+        )
+        open_durable(database, program, options)
+        return cast("Self", database)
+
+    @property
+    def path(self) -> Path | None:
+        """Its directory; None in memory."""
+        return self._path
+
+    @property
+    def recovery(self) -> Recovery | None:
+        """What was found when it was opened; None in memory."""
+        return self._recovery
+
+    @property
+    def durable_offset(self) -> int | None:
+        """The number of the last transaction that is on the disk; None before there is one."""
+        return None if self._log is None else self._log.durable_offset
+
+    def flush(self) -> None:
+        """Return when everything that was committed so far is on the disk.
+
+        In memory, and with ``readonly=True``, there is nothing to wait for.
+
+        Raises
+        ------
+        DurabilityError
+            The disk failed; ``safe_offset`` says what is safe.
+        """
+        if self._log is not None:
+            self._log.flush()
+
+    def snapshot(self) -> int:
+        """Write a snapshot of the present state, and return the last transaction in it.
+
+        Recovery then begins with it. Snapshots are also written automatically (``snapshot_every``).
+
+        Raises
+        ------
+        UsageError
+            The database is in memory, or only read.
+        DurabilityError
+            It could not be written.
+        """
+        log = self._log
+        if log is None or log.snapshots is None:
+            raise UsageError(
+                f"database {self._name!r} has no files to write a snapshot to: it is in memory, or "
+                "was opened with readonly=True"
+            )
+        with self.transaction(readonly=True):
+            self._check_not_closed()
+            offset = self._state.offset
+            log.snapshots.take(offset)
+        log.snapshots.wait()
+        if log.snapshots.failure:
+            raise DurabilityError(log.snapshots.failure, safe_offset=log.durable_offset)
+        return offset
+
+    def disk_usage(self) -> Usage | None:
+        """Return what the database has on the disk: the log and snapshots; None in memory."""
+        if self._log is None or self._path is None:
+            return None
+        from ..durability import usage
+
+        return usage(self._path, self._log)
+
+    @property
+    def module_bytes(self) -> bytes | None:
+        """The module as it was published, if it is wasm or JavaScript; None for Python."""
+        rows = list(self._store["st_module"].rows.values())
+        if not rows or rows[-1].program_kind == PYTHON:
+            return None
+        module: bytes = rows[-1].program_bytes
+        return module
+
+
+def check_snapshots(every: Any, retain: Any) -> tuple[int | None, int | None]:
+    """Return the settings of snapshots as they were given, or raise `TypeMismatch`."""
+    for name, value in (("snapshot_every", every), ("retain", retain)):
+        if value is not None and (value.__class__ is not int or value < 1):
+            raise TypeMismatch(
+                f"{name} is a number of {'transactions' if value is every else 'snapshots'}, 1 or "
+                f"more, or None, not {value!r}",
+                expected="int or None",
+                got=value,
+            )
+    return every, retain
+
+
+def repair(path: str | os.PathLike[str], *, discard: bool = False) -> Repair:
+    """Look for damage in the files of a database and, when told to, cut off what cannot be read.
+
+    Parameters
+    ----------
+    path : str or Path
+        The database's directory. Nobody may have it open.
+    discard : bool
+        Whether to cut off the damaged transaction and all behind it. Without, nothing is changed.
+        What is cut off is kept beside the rest, in files whose names end in ``.damaged``.
+
+    Returns
+    -------
+    Repair
+        ``damage`` says what is (or was) wrong and what is lost, and is empty when all is well;
+        ``transactions`` how many can be read; ``set_aside`` the files with what was cut off.
+
+    Raises
+    ------
+    DatabaseLocked, DatabaseNotFound
+        It is open, or not there.
+    CorruptLogError
+        The damage cannot be cut off.
+    """
+    from ..durability.repair import repair as repair_files
+
+    return repair_files(path, discard=discard)
