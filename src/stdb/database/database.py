@@ -19,7 +19,6 @@ from ..types.values import Identity
 from .calling import Calls
 from .core import refuse_identity
 from .durable import SNAPSHOT_EVERY, Durable, check_snapshots
-from .opening import Options, open_durable
 from .querying import Querying
 
 if TYPE_CHECKING:
@@ -119,6 +118,8 @@ class Database(Calls, Querying, Durable):
         if name is not None and not isinstance(name, str):
             raise TypeMismatch(f"a database's name is a str, not {shorten(name)}")
         if path is not None:
+            from .opening import Options, open_durable  # databases in memory need none of it
+
             snapshots = check_snapshots(snapshot_every, retain)
             options = Options(path, durability, name or module.name, clock, owner, snapshots)
             open_durable(self, module.freeze(), options)

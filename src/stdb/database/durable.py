@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, Final, Self, cast
 from ..errors import DurabilityError, TypeMismatch, UsageError
 from ..module import PYTHON, Module
 from .core import Core
-from .opening import Options, open_durable
 
 if TYPE_CHECKING:
     import os
@@ -72,6 +71,8 @@ class Durable(Core):
         CorruptLogError
             Its files are damaged.
         """
+        from .opening import Options, open_durable  # databases in memory need none of it
+
         database: Any = cls.__new__(cls)
         if module is not None and not isinstance(module, Module):
             raise UsageError(f"module is a stdb.Module or None, not {module!r}")
