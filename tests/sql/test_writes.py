@@ -1,6 +1,7 @@
 """INSERT, UPDATE, DELETE, SET and SHOW."""
 
 import pytest
+from tests.helpers.watching import watch_everything
 from tests.sql.people import make_database
 
 import stdb
@@ -190,7 +191,7 @@ def test_clients_may_not_write_and_see_public_tables_only(database: stdb.Databas
 
 def test_listeners_see_what_sql_writes(database: stdb.Database) -> None:
     seen: list[object] = []
-    database._store.listeners.append(seen.append)
+    watch_everything(database, seen.append)
     database.sql("UPDATE pair SET b = 99 WHERE a = 1")
     database.sql("SELECT * FROM pair")
     assert len(seen) == 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from tests.helpers.watching import watch_everything
 
 import stdb
 from stdb import Module, Row, UniqueConstraintViolation, index, primary_key, u32, unique
@@ -44,7 +45,7 @@ def heard(db: stdb.Database) -> list[Any]:
     def listen(changes: Any) -> None:
         told.append({t.table.name: t for t in changes if not t.table.definition.is_system})
 
-    db._store.listeners.append(listen)
+    watch_everything(db, listen)
     return told
 
 
@@ -147,7 +148,7 @@ def test_sequences_go_on_from_transaction_to_transaction(db: stdb.Database) -> N
 def test_an_event_is_a_transaction_that_counts(db: stdb.Database) -> None:
     before = db._state.offset
     told: list[Any] = []
-    db._store.listeners.append(told.append)
+    watch_everything(db, told.append)
     for _ in range(2):
         with db.transaction() as tx:
             tx.db.note.insert(text="x")

@@ -7,6 +7,7 @@ from itertools import islice
 from typing import Any
 
 import pytest
+from tests.helpers.watching import watch_everything
 
 import stdb
 from stdb import (
@@ -199,7 +200,7 @@ def test_the_next_batch_is_set_aside_when_one_is_used_up(db: stdb.Database) -> N
 def test_values_of_a_batch_are_given_without_writing_anything(db: stdb.Database) -> None:
     take(db)
     heard: list[Any] = []
-    db._store.listeners.append(heard.append)
+    watch_everything(db, heard.append)
     take(db, 100)
     assert [[table.table.name for table in changes] for changes in heard] == [["ticket"]]
 
@@ -278,7 +279,7 @@ def test_a_rollback_within_a_stored_batch_stores_nothing_again(db: stdb.Database
     take(db)
     take_and_roll_back(db, 5)
     heard: list[Any] = []
-    db._store.listeners.append(heard.append)
+    watch_everything(db, heard.append)
     assert take(db) == 7
     assert [[table.table.name for table in changes] for changes in heard] == [["ticket"]]
 
@@ -304,7 +305,7 @@ def test_a_fork_stores_nothing_within_a_batch_that_is_stored(db: stdb.Database) 
     take(db, 3)
     fork = db.fork()
     heard: list[Any] = []
-    fork._store.listeners.append(heard.append)
+    watch_everything(fork, heard.append)
     take(fork)
     assert [[table.table.name for table in changes] for changes in heard] == [["ticket"]]
 

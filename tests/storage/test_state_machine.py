@@ -25,6 +25,7 @@ from hypothesis.stateful import (
     precondition,
     rule,
 )  # fmt: skip
+from tests.helpers.watching import watch_everything
 from tests.storage.model import Columns, Conflict, Missing, TableModel
 from tests.types.strategies import shapes_with_values
 
@@ -321,7 +322,7 @@ class Machine(RuleBasedStateMachine):
     def use(self, db: stdb.Database, tables: dict[str, TableUnderTest]) -> None:
         self.db, self.tables = db, tables
         self.heard: list[Any] = []
-        self.db._store.listeners.append(self.heard.append)
+        watch_everything(self.db, self.heard.append)
 
     def name(self, pick: int) -> str:
         return sorted(self.tables)[pick % len(self.tables)]

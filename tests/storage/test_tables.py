@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import pytest
+from tests.helpers.watching import watch_everything
 
 import stdb
 from stdb import (
@@ -112,7 +113,7 @@ def seat(token: str, place: int, **columns: Any) -> Seat:
 def net(db: stdb.Database) -> list[Any]:
     """The list that collects the net changes of each transaction to come."""
     heard: list[Any] = []
-    db._store.listeners.append(heard.append)
+    watch_everything(db, heard.append)
     return heard
 
 

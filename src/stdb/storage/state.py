@@ -18,12 +18,17 @@ from ..errors import TransactionError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from .changes import Changes
     from .sequence import Sequence
     from .table import Table
 
 
 def _keep_nothing(_record: object) -> None:
     """Take a record where there is no log."""
+
+
+def _tell_nobody(_changes: object) -> None:
+    """Take changes where nothing is watched."""
 
 
 class State:
@@ -44,16 +49,19 @@ class State:
     readers : set of int
         The threads with read-only transactions.
     offset : int
-        The number of the last transaction that listeners of the store were told of.
+        The number of the last transaction that the log or a listener was told of.
     record, keep : object, callable
         What a log is to have of the transaction, and the function that takes it. The record is
         set before the commit point and handed over in `end`, by whoever gets that far; an
         interrupted `end` may hand it over again.
+    changes, tell : Changes or None, callable
+        What those who watch tables are to hear of the transaction, and the function that tells
+        them: likewise set before the commit point, and told in `end`, perhaps again.
     """
 
     __slots__ = (
-        "_idle", "_next_offset", "_waiting", "allocated", "committed", "keep", "lock", "offset",
-        "readers", "record", "thread", "torn", "touched",
+        "_idle", "_next_offset", "_waiting", "allocated", "changes", "committed", "keep", "lock",
+        "offset", "readers", "record", "tell", "thread", "torn", "touched",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -70,6 +78,8 @@ class State:
         self._next_offset = 0
         self.record: Any = None
         self.keep: Callable[[Any], None] = _keep_nothing
+        self.changes: Changes | None = None
+        self.tell: Callable[[Changes], None] = _tell_nobody
 
     def begin_at(self, offset: int) -> None:
         """Number transactions from `offset` on."""
@@ -149,6 +159,9 @@ class State:
                     self.keep(self.record)
                     self.record = None
                 self.offset = self._next_offset
+                if self.changes is not None:
+                    self.tell(self.changes)
+                    self.changes = None
                 for table in self.touched:
                     if table.is_event:
                         table.forget_events()
@@ -159,6 +172,8 @@ class State:
                 for sequence in self.allocated:
                     sequence.rolled_back()
                 self.torn = None
+                self.changes = None
+                self._next_offset = self.offset
             self.allocated.clear()
             self.touched.clear()
             self.thread = None

@@ -9,6 +9,7 @@ Source: SpacetimeDB documentation, "System tables", version 2.8.
 
 from __future__ import annotations
 
+import logging
 from functools import cache
 from typing import TYPE_CHECKING, Any, cast
 
@@ -26,10 +27,14 @@ from .table_code import TableCode
 from .writing import Reading, Writing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Container, Iterable, Iterator
 
     from ..schema import TableDef
     from ..types.shapes import Record
+
+    Listener = Callable[[Changes], None]
+
+_logger = logging.getLogger(__name__)
 
 
 class Store:
@@ -46,9 +51,8 @@ class Store:
     writable, readable : Tables
         The handles that reducers and read-only transactions get; the same object stays valid when
         tables are added.
-    listeners : list of callable
-        Called with the `Changes` of each transaction that changed anything, in commit order,
-        before the next transaction can begin.
+    watched : set of Table
+        The tables that somebody watches (see `watch`).
     recorder : callable or None
         Makes what a log is to have of a transaction, of the tables that it touched and the call it
         comes from; what it raises undoes the transaction.
@@ -56,9 +60,11 @@ class Store:
 
     def __init__(self, *, described: bool = True) -> None:
         self.state = State()
+        self.state.tell = self._tell
         self.by_name: dict[str, Table] = {}
         self.schema_version = 0
-        self.listeners: list[Callable[[Changes], None]] = []
+        self.watched: set[Table] = set()
+        self._listeners: dict[str, tuple[Listener, ...]] = {}
         self.recorder: Callable[[list[Table], Any], Any] | None = None
         self._write_handles: dict[str, TableHandle[Any]] = {}
         self._read_handles: dict[str, TableHandle[Any]] = {}
@@ -130,6 +136,9 @@ class Store:
 
     def _register(self, table: Table) -> None:
         name = table.name
+        if name in self._listeners:
+            self.watched.discard(self.by_name[name])
+            self.watched.add(table)
         self.by_name[name] = table
         self.schema_version += 1
         writable = not table.definition.is_system
@@ -308,27 +317,70 @@ class Store:
         if state.torn is not None:
             state.refuse_torn()
         recorder = self.recorder
-        if recorder is not None:
-            # Before the commit point, so that an error undoes everything. None takes the place of
-            # the record that an interrupted transaction may have left.
-            state.record = recorder(state.touched, call)
-            if not self.listeners:
-                state.commit(changed=state.record is not None)
-                return
-        elif not self.listeners:
+        changed = False
+        if self.watched and not self.watched.isdisjoint(state.touched):
+            # Before the commit point, like the record: an error undoes everything.
+            changes = self.net_changes(self.watched)
+            if changes:
+                state.changes = changes
+                changed = True
+        elif recorder is None:
             state.committed = True
             return
-        changes = self.net_changes()
-        state.commit(changed=bool(changes))
-        if changes:
-            for listener in self.listeners:
-                listener(changes)
+        if recorder is not None:
+            # None takes the place of the record that an interrupted transaction may have left.
+            state.record = recorder(state.touched, call)
+            changed = state.record is not None
+        state.commit(changed=changed)
 
-    def net_changes(self) -> Changes:
-        """Return the net changes of the open transaction so far."""
-        tables = {table.name: table.net_changes() for table in self.state.touched}
-        net = tuple(changes for changes in tables.values() if changes is not None)
-        return Changes(self.state.offset + bool(net), net)
+    def net_changes(self, tables: Container[Table] | None = None) -> Changes:
+        """Return the net changes of the open transaction so far, in all tables or in `tables`."""
+        net = {
+            table.name: changes
+            for table in self.state.touched
+            if (tables is None or table in tables) and (changes := table.net_changes()) is not None
+        }
+        return Changes(self.state.offset + bool(net), tuple(net.values()))
+
+    # -- watching -----------------------------------------------------------------------------
+
+    def watch(self, table_name: str, listener: Listener) -> None:
+        """Have `listener` called with the `Changes` of each transaction that changes a table.
+
+        It is called after the commit point and before the next transaction can begin, in commit
+        order, once for a transaction whichever of its tables that changed. The `Changes` hold
+        the watched tables only. Watching a table again with the same listener does nothing.
+
+        Notes
+        -----
+        When an interrupt strikes while listeners are told, all are told again: a listener has to
+        know by ``changes.offset``, which grows, what it has done. What it raises is logged.
+        """
+        heard = self._listeners.get(table_name, ())
+        if listener not in heard:
+            table = self[table_name]
+            self._listeners[table_name] = (*heard, listener)
+            self.watched.add(table)
+
+    def unwatch(self, table_name: str, listener: Listener) -> None:
+        """End what `watch` began; nothing happens where it did not."""
+        left = tuple(each for each in self._listeners.get(table_name, ()) if each != listener)
+        if left:
+            self._listeners[table_name] = left
+        elif self._listeners.pop(table_name, None) is not None:
+            self.watched.discard(self.by_name[table_name])
+
+    def _tell(self, changes: Changes) -> None:
+        told: list[Listener] = []
+        for each in changes.tables:
+            for listener in self._listeners[each.table.name]:
+                if listener not in told:
+                    told.append(listener)
+                    try:
+                        listener(changes)
+                    except Exception:
+                        # The transaction is committed: nobody can be told that it failed.
+                        _logger.exception("stdb: a listener of table %r broke", each.table.name)
 
     # -- the whole ------------------------------------------------------------------------------
 
