@@ -4,6 +4,8 @@ Tables in memory with ACID transactions, and the application's own logic inside 
 `Module` of reducers. A `Database` runs a module; a `Transaction` is an atomic piece of work on it.
 """
 
+import typing
+
 from .client import Connection
 from .clock import ManualClock, SystemClock
 from .database import Database, Transaction, repair
@@ -19,6 +21,7 @@ from .errors import (
     DurabilityError,
     Error,
     InternalError,
+    InvalidToken,
     ModuleError,
     PermissionDenied,
     PublishError,
@@ -32,7 +35,7 @@ from .errors import (
     UsageError,
 )  # fmt: skip
 from .module import Module, Query, Row, column, index, primary_key, unique
-from .runtime import LogRecord, ReducerContext
+from .runtime import JwtClaims, LogRecord, ReducerContext
 from .storage import IndexHandle, TableHandle, Tables
 from .types.annotations import (
     f32,
@@ -71,6 +74,8 @@ __all__ = [
     "Identity",
     "IndexHandle",
     "InternalError",
+    "InvalidToken",
+    "JwtClaims",
     "LogRecord",
     "ManualClock",
     "Module",
@@ -91,6 +96,7 @@ __all__ = [
     "Tables",
     "TimeDuration",
     "Timestamp",
+    "TokenKeys",
     "Transaction",
     "TransactionError",
     "TypeMismatch",
@@ -121,16 +127,30 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> str:
+if typing.TYPE_CHECKING:
+    from .database.tokens import TokenKeys
+
+#: Public names that are seldom needed: where they come from, at their first use.
+_LATER = {"TokenKeys": "stdb.database.tokens"}
+
+
+def __getattr__(name: str) -> object:
     if name == "__version__":
         from importlib.metadata import version
 
         return version("stdb")
+    if name in _LATER:
+        from importlib import import_module
+
+        found = getattr(import_module(_LATER[name]), name)
+        found.__module__ = "stdb"
+        globals()[name] = found
+        return found
     raise AttributeError(f"module 'stdb' has no attribute {name!r}")
 
 
 for _name in __all__:
-    if getattr(globals()[_name], "__module__", "").startswith("stdb."):
+    if _name not in _LATER and getattr(globals()[_name], "__module__", "").startswith("stdb."):
         # Tracebacks, pickles and help show the name that one imports.
         globals()[_name].__module__ = "stdb"
 del _name

@@ -14,6 +14,7 @@
     │   └── DefinitionError       a module that cannot be, with every reason
     ├── SqlError                  SQL that is wrong, or means something that is not there
     ├── PermissionDenied
+    │   └── InvalidToken          a token that does not prove who someone is
     ├── TransactionError          nested, over, read-only, of another thread
     ├── DatabaseClosed
     ├── DatabaseLocked            another process has it open
@@ -218,6 +219,10 @@ def _caret(sql: str, position: int) -> str:
 
 class PermissionDenied(Error):
     """Something that this caller may not do."""
+
+
+class InvalidToken(PermissionDenied):
+    """A token that does not prove who someone is: forged, expired, or of an unknown issuer."""
 
 
 class TransactionError(Error):

@@ -30,6 +30,9 @@ class Port(Protocol):
     ) -> None:
         """Run a reducer for a client."""
 
+    def sign(self, payload: str) -> str:
+        """Return the token of a payload that the database made."""
+
     def reducers(self, connection: Connection) -> Any:
         """Return the reducers that a client may call, as functions."""
 
@@ -53,8 +56,18 @@ class Connection:
     <Connection to 'hello', closed>
     """
 
-    def __init__(self, port: Port, identity: Identity, connection_id: ConnectionId) -> None:
+    def __init__(
+        self,
+        port: Port,
+        identity: Identity,
+        connection_id: ConnectionId,
+        claims: str | None = None,
+        token: str | None = None,
+    ) -> None:
         self._port = port
+        #: The payload of its token: JSON. None when the host vouched for its identity.
+        self._claims = claims
+        self._token = token
         self._identity = identity
         self._connection_id = connection_id
         self._active = self._left = False
@@ -77,6 +90,16 @@ class Connection:
     def connection_id(self) -> ConnectionId:
         """Which of the identity's connections this is."""
         return self._connection_id
+
+    @property
+    def token(self) -> str | None:
+        """The token that proves who the client is, to connect as the same one again.
+
+        None for a client whose identity the host vouched for. Needs ``pip install "stdb[auth]"``.
+        """
+        if self._token is None and self._claims is not None:
+            self._token = self._port.sign(self._claims)
+        return self._token
 
     @property
     def is_active(self) -> bool:

@@ -41,6 +41,11 @@ class ClientPort:
         with database._store.writing(self._logged(connection, "connected")) as store:
             database._check_not_closed()
             store["st_client"].insert(_client_row(store, connection))
+            if connection._claims is not None:
+                store["st_connection_credentials"].insert(
+                    connection_id=connection.connection_id.value,
+                    jwt_payload=connection._claims,
+                )
             self._run_lifecycle("client_connected", connection)
         database._connections.add(connection)
         database._settle()
@@ -76,6 +81,10 @@ class ClientPort:
         if declared is None:
             self._database._refuse_reducer(reducer)
         self._database._run(declared, args, identity, connection)
+
+    def sign(self, payload: str) -> str:
+        """Return the token of a payload that the database made."""
+        return self._database._who_vouches().sign(payload)
 
     def reducers(self, connection: Connection) -> Reducers:
         """Return the reducers that this client may call, as functions."""
@@ -116,6 +125,10 @@ class ClientPort:
     @staticmethod
     def _forget(store: Store, connection: Connection) -> None:
         store["st_client"].delete(_client_row(store, connection))
+        credentials = store["st_connection_credentials"]
+        known = credentials.rows.get(connection.connection_id.value)
+        if known is not None:
+            credentials.delete(known)
 
 
 def _client_row(store: Store, connection: Connection) -> Any:

@@ -12,6 +12,9 @@ from .tables import DatabaseTables
 from .transaction import Transaction
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
     from ..client import Connection
     from ..clock import Clock
     from ..durability import Log
@@ -19,12 +22,17 @@ if TYPE_CHECKING:
     from ..storage.store import Store
     from ..types.values import Identity
     from .queries import Queries
+    from .tokens import Authority, TokenKeys
 
 
 class Core:
     """A store, the module that runs on it, and who it belongs to."""
 
     _log: Log | None
+    _path: Path | None = None
+    #: The keys it was given for tokens of other issuers.
+    _keys: tuple[TokenKeys, ...] = ()
+    _authority: Authority | None = None
 
     def _set_up(
         self, program: Program, name: str, clock: Clock, owner: Identity | None, store: Store
@@ -107,6 +115,20 @@ class Core:
 
         self._queries = made = Queries(self)
         return made
+
+    def _take_keys(self, keys: TokenKeys | Iterable[TokenKeys]) -> None:
+        from .tokens import as_keys  # the machinery of tokens is heavy, and seldom needed
+
+        self._keys = as_keys(keys)
+
+    def _who_vouches(self) -> Authority:
+        """Return what verifies and signs its tokens."""
+        if self._authority is None:
+            from .tokens import Authority
+
+            directory = None if self._path is None else self._path / "keys"
+            self._authority = Authority(self._clock, self._keys, directory)
+        return self._authority
 
     def _check_not_closed(self) -> None:
         if self._closed:

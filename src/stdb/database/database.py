@@ -12,17 +12,18 @@ from typing import TYPE_CHECKING, Any
 
 from ..client import Connection
 from ..clock import SystemClock
-from ..errors import DurabilityError, TypeMismatch, shorten
+from ..errors import DurabilityError, TypeMismatch, UsageError, shorten
 from ..module import Module
 from ..runtime import Services
 from ..types.values import Identity
 from .calling import Calls
 from .core import refuse_identity
 from .durable import SNAPSHOT_EVERY, Durable, check_snapshots
+from .ids import ISSUER
 from .querying import Querying
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from os import PathLike
     from types import TracebackType
     from typing import Self
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from ..clock import Clock
     from ..durability import Mode
     from ..runtime import LogRecord
+    from .tokens import TokenKeys
 
 
 class Database(Calls, Querying, Durable):
@@ -57,6 +59,8 @@ class Database(Calls, Querying, Durable):
     retain : int or None
         How many snapshots are kept, with the part of the log behind the oldest of them; None
         keeps all of the log.
+    keys : TokenKeys or iterable of TokenKeys, optional
+        By which it knows the tokens of other issuers: see `connect`.
 
     Raises
     ------
@@ -104,6 +108,7 @@ class Database(Calls, Querying, Durable):
         durability: Mode | None = "async",
         snapshot_every: int | None = SNAPSHOT_EVERY,
         retain: int | None = None,
+        keys: TokenKeys | Iterable[TokenKeys] | None = None,
     ) -> None:
         if not isinstance(module, Module):
             raise TypeMismatch(
@@ -117,6 +122,8 @@ class Database(Calls, Querying, Durable):
             )
         if name is not None and not isinstance(name, str):
             raise TypeMismatch(f"a database's name is a str, not {shorten(name)}")
+        if keys is not None:
+            self._take_keys(keys)
         if path is not None:
             from .opening import Options, open_durable  # databases in memory need none of it
 
@@ -133,23 +140,71 @@ class Database(Calls, Querying, Durable):
 
     # -- clients ---------------------------------------------------------------------------------
 
-    def connect(self, *, identity: Identity | None = None) -> Connection:
+    def connect(self, *, identity: Identity | None = None, token: str | None = None) -> Connection:
         """Connect a client; its ``client_connected`` reducer runs first.
+
+        Without arguments it is somebody new. The connection's `token` lets it come back as the
+        same one; tokens need ``pip install "stdb[auth]"``.
 
         Parameters
         ----------
         identity : Identity, optional
-            Who it is; a fresh identity otherwise.
+            Who it is: the caller vouches for that.
+        token : str, optional
+            A token that proves who it is, of this database or of an issuer whose `keys` the
+            database has. Its claims are ``ctx.sender_auth.jwt`` in functions.
 
         Raises
         ------
+        InvalidToken
+            The token proves nothing.
         ReducerError
             ``client_connected`` refused it: there is no connection.
         """
-        if identity is not None and identity.__class__ is not Identity:
+        claims = None
+        if token is not None:
+            if identity is not None:
+                raise UsageError("connect takes an identity or a token, which has one; not both")
+            claims, identity = self._who_vouches().verify(token)
+        elif identity is None:
+            claims, identity = self._who_vouches().anonymous(self._ids.subject("client"))
+        elif identity.__class__ is not Identity:
             refuse_identity("identity", identity)
-        chosen = identity or self._ids.identity("client")
-        return Connection(self._port(), chosen, self._ids.connection_id())
+        return Connection(self._port(), identity, self._ids.connection_id(), claims, token)
+
+    def issue_token(
+        self,
+        subject: str | None = None,
+        *,
+        issuer: str = ISSUER,
+        expires_in_s: float | None = None,
+        **claims: Any,
+    ) -> str:
+        """Return a token that this database accepts: of somebody new, or of `subject`.
+
+        Signed with the database's own key, which may sign for any issuer; needs
+        ``pip install "stdb[auth]"``. A durable database keeps the key in its directory.
+
+        Parameters
+        ----------
+        subject, issuer : str, optional
+            Whose token it is: the two make the identity.
+        expires_in_s : float, optional
+            After how many seconds it is no longer accepted; it is good for ever when not given.
+        **claims
+            Further claims, as JSON has them.
+
+        Examples
+        --------
+        >>> import stdb
+        >>> db = stdb.Database(stdb.Module("club"))
+        >>> token = db.issue_token("ann", issuer="https://example.com", role="admin")
+        >>> with db.connect(token=token) as conn:
+        ...     conn.identity == stdb.Identity.from_claims("https://example.com", "ann")
+        True
+        """
+        chosen = self._ids.subject("client") if subject is None else subject
+        return self._who_vouches().issue(issuer, chosen, expires_in_s, claims)
 
     def _port(self) -> Any:
         from .clients import ClientPort
@@ -187,6 +242,8 @@ class Database(Calls, Querying, Durable):
         forked = Database.__new__(Database)
         forked._set_up(self._program, self._name, self._clock, self._owner, store)
         forked._identity = self._identity
+        forked._ids = self._ids.copy()
+        forked._keys, forked._authority = self._keys, self._who_vouches()
         forked._services = Services(self._identity, forked._logs)
         return forked
 

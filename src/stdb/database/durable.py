@@ -10,12 +10,13 @@ from .core import Core
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
     from ..clock import Clock
     from ..durability import Mode, Recovery, Usage
     from ..durability.repair import Repair
+    from .tokens import TokenKeys
 
 #: How often a snapshot is written unless something else is asked for, in transactions.
 SNAPSHOT_EVERY: Final = 1_000_000
@@ -25,7 +26,6 @@ class Durable(Core):
     """What a `Database` with a path can do beside the rest."""
 
     _recovery: Recovery | None = None
-    _path: Path | None = None
 
     @classmethod
     def open(
@@ -41,6 +41,7 @@ class Durable(Core):
         retain: int | None = None,
         at: int | None = None,
         progress: Callable[[int, int], object] | None = None,
+        keys: TokenKeys | Iterable[TokenKeys] | None = None,
     ) -> Self:
         """Open the database that is at `path`, to explore it or to go on with it.
 
@@ -55,7 +56,7 @@ class Durable(Core):
         readonly : bool
             Whether only to read: nothing is written, no reducer runs, and another process may
             have it open meanwhile. What is read is the state when it was opened.
-        name, clock, durability, snapshot_every, retain
+        name, clock, durability, snapshot_every, retain, keys
             As for `Database`.
         at : int, optional
             A transaction: the database is as it was after it, and only to be read.
@@ -74,6 +75,8 @@ class Durable(Core):
         from .opening import Options, open_durable  # databases in memory need none of it
 
         database: Any = cls.__new__(cls)
+        if keys is not None:
+            database._take_keys(keys)
         if module is not None and not isinstance(module, Module):
             raise UsageError(f"module is a stdb.Module or None, not {module!r}")
         program = None if module is None else module.freeze()

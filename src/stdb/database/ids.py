@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import uuid
+
 from ..types.values import ConnectionId, Identity
 
-ISSUER = "stdb"
+#: The issuer of identities that a database makes itself.
+ISSUER = "localhost"
 
 
 class Ids:
@@ -25,13 +28,24 @@ class Ids:
 
     def identity(self, role: str) -> Identity:
         """Return a new identity: of the database itself, its owner, or a client."""
-        if not self._reproducible:
-            return Identity.fresh()
-        return Identity.from_claims(ISSUER, f"{self._name}/{role}/{self._next()}")
+        return Identity.from_claims(ISSUER, self.subject(role))
+
+    def subject(self, role: str) -> str:
+        """Return a new subject, which nobody else is."""
+        if self._reproducible:
+            text = f"{self._name}/{role}/{self._next()}"
+            return str(uuid.uuid5(uuid.NAMESPACE_URL, text))
+        return str(uuid.uuid4())
 
     def connection_id(self) -> ConnectionId:
         """Return a new connection id."""
         return ConnectionId(self._next()) if self._reproducible else ConnectionId.fresh()
+
+    def copy(self) -> Ids:
+        """Return one that goes on alone from here."""
+        other = Ids(self._name, reproducible=self._reproducible)
+        other._count = self._count
+        return other
 
     def _next(self) -> int:
         self._count += 1

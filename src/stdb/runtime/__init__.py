@@ -1,6 +1,7 @@
 """Running a module's functions: contexts and logs."""
 
-from .context import ReducerContext, SenderAuth, Services
+from .auth import JwtClaims, SenderAuth
+from .context import ReducerContext, Services
 from .logs import CallLog, LogRecord, Logs
 
-__all__ = ["CallLog", "LogRecord", "Logs", "ReducerContext", "SenderAuth", "Services"]
+__all__ = ["CallLog", "JwtClaims", "LogRecord", "Logs", "ReducerContext", "SenderAuth", "Services"]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from ..types.values import ConnectionId, Identity, Timestamp
+from .auth import SenderAuth
 from .logs import CallLog, Logs
 
 if TYPE_CHECKING:
@@ -14,15 +15,6 @@ if TYPE_CHECKING:
     import uuid
 
     from ..storage import Tables
-
-
-class SenderAuth(msgspec.Struct, frozen=True):
-    """How the caller proved who it is.
-
-    `is_internal` is true when the database itself runs the function (``init``).
-    """
-
-    is_internal: bool
 
 
 class Services(msgspec.Struct):
@@ -77,8 +69,8 @@ class ReducerContext(msgspec.Struct, eq=False):
 
     @property
     def sender_auth(self) -> SenderAuth:
-        """How the caller proved who it is."""
-        return SenderAuth(is_internal=self.connection_id is None)
+        """How the caller proved who it is, with the claims of its token."""
+        return SenderAuth(self.db, self.connection_id)
 
     @property
     def log(self) -> CallLog:

@@ -332,7 +332,7 @@ class Identity(msgspec.Struct, frozen=True, gc=False, order=True):
         """Return a new identity that nobody else has: that of a random subject."""
         import uuid
 
-        return cls.from_claims("stdb", str(uuid.uuid4()))
+        return cls.from_claims("localhost", str(uuid.uuid4()))
 
     def to_bytes(self) -> bytes:
         """Return the 32 little-endian bytes that BSATN has."""
