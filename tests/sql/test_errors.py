@@ -26,6 +26,17 @@ DATABASE = make_database()
         ("SELECT *\nFROM person\nWHERE x = 1", "x", "line 3"),
         ("SELECT p.name FROM person", "p.name", "scope"),
         ("INSERT INTO pair (a, b) VALUES (1, 'x')", "'x'", "unexpected type"),
+        ("INSERT INTO pair (b) VALUES (1)", "pair", "lacks the fields a"),
+        ('SELECT * FROM person WHERE name = "ann"', '"ann"', "single quotes"),
+        ("SELECT a.id FROM person a JOIN pair b ON id = nope", "nope", "none of these tables"),
+        ("SELECT flag FROM person a JOIN person b ON a.id = b.id", "flag", "a.flag or b.flag"),
+        ("UPDATE person SET flag = TRUE, age = age + 250", "age = age", "it holds 0 to 255"),
+        ("SELECT id, age / (id - id) AS x FROM person", "/", "division by zero"),
+        ("SELECT id FROM person WHERE age % 0 = 1", "%", "division by zero"),
+        ("SELECT id * 9223372036854775807 AS x FROM person", "*", "overflow"),
+        ("SELECT name FORM person", "person", "did you mean FROM?"),
+        ("SELECT name FROM person WHER age = 1", "age", "did you mean WHERE?"),
+        ("SELEC name FROM person", "SELEC", "did you mean SELECT?"),
     ],
 )
 def test_error_points_at_the_place(sql: str, marked: str, words: str) -> None:
@@ -37,6 +48,38 @@ def test_error_points_at_the_place(sql: str, marked: str, words: str) -> None:
     assert words in str(error)
     *_, line, caret = str(error).splitlines()
     assert line[caret.index("^") :].startswith(marked.split("\n", maxsplit=1)[0])
+
+
+@pytest.mark.parametrize(
+    ("sql", "given", "place", "words"),
+    [
+        ("SELECT * FROM person WHERE name = '?' AND age = ?", (300,), 48, "number 1 is 300"),
+        ("SELECT * FROM person WHERE id = ? AND age = ?", (1, "x"), 44, "number 2 is 'x'"),
+        ("SELECT * FROM person WHERE email = ?", (None,), 35, "IS NULL"),
+        ("SELECT * FROM person WHERE id IN (?)", ([1, 2],), 34, "one ? for each"),
+        ("UPDATE person SET age = ?", (-1,), 24, "expected u8"),
+    ],
+)
+def test_a_wrong_parameter_is_pointed_at(
+    sql: str, given: tuple[object, ...], place: int, words: str
+) -> None:
+    with pytest.raises(stdb.SqlError, match="unexpected type") as caught:
+        DATABASE.sql(sql, *given)
+    assert caught.value.position == place
+    assert words in caught.value.message
+
+
+def test_a_wrong_named_parameter_is_pointed_at() -> None:
+    with pytest.raises(stdb.SqlError, match=":age is") as caught:
+        DATABASE.sql("SELECT * FROM person WHERE id = :id AND age = :age", id=1, age="x")
+    assert caught.value.position == 46
+
+
+def test_errors_of_running_have_the_text_in_a_stream_too() -> None:
+    sql = "SELECT age / (id - id) AS x FROM person"
+    with DATABASE.sql_stream(sql) as rows, pytest.raises(stdb.SqlError) as caught:
+        next(rows)
+    assert (caught.value.sql, caught.value.position) == (sql, 11)
 
 
 def test_nearest_names_are_attributes() -> None:

@@ -112,6 +112,31 @@ DATABASE = make_database()
             [(10, "ann"), (20, "bob"), (30, None)],
         ),
         (
+            "SELECT name, b FROM person LEFT JOIN pair ON id = a AND b > 10 ORDER BY id",
+            [("ann", None), ("bob", 20), ("5", None)],
+        ),
+        (
+            "SELECT name, b FROM person LEFT JOIN pair ON id = a AND flag ORDER BY id",
+            [("ann", 10), ("bob", None), ("5", None)],
+        ),
+        (
+            "SELECT name, b FROM person LEFT JOIN pair ON b > 20 AND id = 1 ORDER BY id",
+            [("ann", 30), ("bob", None), ("5", None)],
+        ),
+        (
+            "SELECT name, COUNT(a) FROM person LEFT JOIN pair ON id = a OR b > 20 GROUP BY name",
+            [("ann", 2), ("bob", 2), ("5", 1)],
+        ),
+        ("SELECT name, b FROM person LEFT JOIN pair ON FALSE WHERE id = 1", [("ann", None)]),
+        ("SELECT name, b FROM person JOIN pair ON id = a AND b > 10", [("bob", 20)]),
+        ("SELECT name, b FROM person JOIN pair ON id < a WHERE b < 30", [("ann", 20)]),
+        ("SELECT name, b FROM person JOIN pair ON (id = a) WHERE NOT flag", [("bob", 20)]),
+        ("SELECT p.id FROM person p JOIN pair q ON p.id = 3 AND b = 10", [(3,)]),
+        (
+            "SELECT flag, SUM(b) FROM person JOIN pair ON id = a GROUP BY flag",
+            [(True, 10), (False, 20)],
+        ),
+        (
             "SELECT COUNT(q.b), COUNT(*) FROM person p LEFT JOIN pair q ON p.id = q.a",
             [(2, 3)],
         ),
@@ -184,6 +209,28 @@ def test_parameters() -> None:
     assert len(sql("SELECT * FROM person WHERE name = ?", "x' OR 'a' = 'a")) == 0
     assert len(sql("SELECT * FROM person WHERE score = ?", float("nan"))) == 1
     assert sql("SELECT name FROM person WHERE age BETWEEN :a AND :a", a=30).scalar() == "ann"
+
+
+@pytest.mark.parametrize(
+    ("expression", "given", "value"),
+    [
+        ("? + 1.5", (2.5,), 4.0),
+        ("1.5 + ?", (2.5,), 4.0),
+        ("(?) * score", (0.5,), 0.25),
+        ("score * ? + ?", (2, 0.25), 1.25),
+        ("age + ?", (-100,), -70),  # no age, but a number
+        ("age * ?", (1000,), 30_000),
+        ("? - ?", (1, 2), -1),
+        ("age + 0x10", (), 46),
+        ("(? * 1.0) * age", (1.5,), 45.0),
+    ],
+)
+def test_parameters_in_arithmetic_are_numbers_like_those_beside_them(
+    expression: str, given: tuple[float, ...], value: float
+) -> None:
+    (row,) = DATABASE.sql(f"SELECT {expression} AS x FROM person WHERE id = 1", *given)
+    assert row.x == value
+    assert row.x.__class__ is value.__class__
 
 
 @pytest.mark.parametrize(

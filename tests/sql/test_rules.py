@@ -7,7 +7,7 @@ import pytest
 from tests.sql.people import make_database
 
 import stdb
-from stdb.sql import Rights, check_subscription, prepare
+from stdb.sql import Rights, check_subscription, declare_rule, prepare
 
 DATABASE = make_database()
 TABLES = DATABASE._store.by_name
@@ -149,6 +149,9 @@ def test_subscription_to_everything() -> None:
         ),
         ("SELECT a.* FROM person a CROSS JOIN pair b", "index"),
         ("SELECT a.* FROM person a JOIN pair b WHERE a.id > b.a", "index"),
+        ("SELECT a.* FROM person a JOIN pair b WHERE a.id = b.a", "index"),
+        ("SELECT a.* FROM pair a JOIN pair b ON a.a = a.b", "position"),
+        ("SELECT a.b FROM pair a JOIN pair b ON a.a = a.b", "subscription"),
         ("SELECT a.* FROM person a JOIN pair b ON a.id = b.b", "index"),
         ("SELECT a.* FROM person a JOIN noise b ON a.id = b.person_id", "event"),
         ("SELECT * FROM nobody", "no such table"),
@@ -167,6 +170,39 @@ def test_the_side_without_a_filter_is_looked_up() -> None:
     check_subscription(sql.replace("> 1", "= 1 AND a.age = 3"), TABLES, OWNER)
     with pytest.raises(stdb.SqlError, match="index"):
         check_subscription(sql + " AND a.age = 3", TABLES, OWNER)
+
+
+def test_only_a_constant_narrows_a_side() -> None:
+    """Neither an OR of equations nor a comparison of its own columns does."""
+    sql = "SELECT b.* FROM person a JOIN pair b ON a.id = b.b WHERE "
+    for condition in ("(b.a = 1 OR b.a = 2)", "b.a = b.b"):
+        with pytest.raises(stdb.SqlError, match="index"):
+            check_subscription(sql + condition, TABLES, OWNER)
+    check_subscription(sql + "1 = b.a", TABLES, OWNER)
+
+
+def test_the_sides_of_a_rule_stay_as_they_are_written() -> None:
+    """`pair` has no index on b, so it may be the outer side only, wherever the rule returns it."""
+    by_b = "SELECT pair.* FROM {} JOIN {} ON pair.b = person.id"
+    rights = Rights(owner=False, rules={"pair": (by_b.format("pair", "person"),)})
+    check_subscription("SELECT * FROM pair", TABLES, rights)
+    rights = Rights(owner=False, rules={"pair": (by_b.format("person", "pair"),)})
+    with pytest.raises(stdb.SqlError, match="index"):
+        check_subscription("SELECT * FROM pair", TABLES, rights)
+
+
+def test_a_rule_is_checked_when_it_is_declared() -> None:
+    assert declare_rule(PAIRS_OF_MINE, TABLES) == "pair"
+    assert declare_rule("SELECT a.* FROM pair a CROSS JOIN secret", TABLES) == "pair"
+    for sql, keyword in (
+        ("SELECT * FROM secret", "private"),
+        ("SELECT name FROM person", "subscription"),
+        ("SELECT * FROM person WHERE nope = 1", "scope"),
+        ("SELECT * FROM person ORDER BY id", "unsupported"),
+        ("DELETE FROM person", "unsupported"),
+    ):
+        with pytest.raises(stdb.SqlError, match=keyword):
+            declare_rule(sql, TABLES)
 
 
 def test_rules_count_into_the_number_of_tables() -> None:

@@ -35,6 +35,27 @@ def test_accepted_with_the_same_meaning(sql: str, count: str, strict: bool) -> N
     assert len(DATABASE.sql(sql, strict=strict)) == int(count)
 
 
+@pytest.mark.parametrize(
+    ("literal", "strict", "default"),
+    [
+        ("0x30", "ann", ""),
+        ("x'3e1'", "ann", "literal"),
+        ("0x1E", "literal", "ann"),
+        ("X'14'", "", "bob"),
+        ("0x", "literal", "literal"),
+    ],
+)
+def test_hex_beside_an_integer(literal: str, strict: str, default: str) -> None:
+    """Its digits are decimal ones in SpacetimeDB, where 0x30 is thirty."""
+    sql = f"SELECT name FROM person WHERE signed < 100 AND age = {literal}"
+    for expected, options in ((strict, {"strict": True}), (default, {})):
+        if expected == "literal":
+            with pytest.raises(stdb.SqlError, match="literal"):
+                DATABASE.sql(sql, **options)
+        else:
+            assert DATABASE.sql(sql, **options) == ([(expected,)] if expected else [])
+
+
 def test_long_statement_is_refused() -> None:
     sql = "SELECT * FROM person WHERE name = '" + "x" * 50_000 + "'"
     with pytest.raises(stdb.SqlError, match="length"):
@@ -44,13 +65,23 @@ def test_long_statement_is_refused() -> None:
 
 @pytest.mark.parametrize("word", ["OR", "AND"])
 def test_chains_are_limited(word: str) -> None:
-    def chain(count: int) -> str:
-        return "SELECT * FROM person WHERE " + f" {word} ".join(["flag"] * count)
+    def chain(count: int, term: str = "id = 1") -> str:
+        return "SELECT * FROM person WHERE " + f" {word} ".join([term] * count)
 
     DATABASE.sql(chain(1600), strict=True)
     with pytest.raises(stdb.SqlError, match="recursion"):
         DATABASE.sql(chain(1601), strict=True)
+    with pytest.raises(stdb.SqlError, match="recursion"):
+        DATABASE.sql(chain(1601, "flag"), strict=True)
     DATABASE.sql(chain(1601))
+
+
+def test_a_chain_inside_a_chain_is_deeper() -> None:
+    """The first term of a chain is the deepest one, the last the least deep."""
+    long, short = " OR ".join(["flag"] * 1600), "(flag AND flag)"
+    with pytest.raises(stdb.SqlError, match="recursion"):
+        DATABASE.sql(f"SELECT * FROM person WHERE {short} OR {long[8:]}", strict=True)
+    DATABASE.sql(f"SELECT * FROM person WHERE {long[8:]} OR {short}", strict=True)
 
 
 def test_parentheses_are_limited() -> None:

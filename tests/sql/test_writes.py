@@ -84,6 +84,19 @@ def test_update_counts_hits_even_when_rows_collapse(database: stdb.Database) -> 
     database.check()
 
 
+def test_a_view_is_not_written(database: stdb.Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not even by those who may not write: what it is comes before who asks."""
+    monkeypatch.setattr("stdb.storage.table.Table.is_view", True)
+    for sql in (
+        "INSERT INTO pair (a, b, c) VALUES (1)",
+        "UPDATE pair SET nope = 1",
+        "DELETE FROM pair WHERE nope = 1",
+    ):
+        for options in ({}, {"strict": True}, {"sender": stdb.Identity(9)}):
+            with pytest.raises(stdb.SqlError, match="is a view"):
+                database.sql(sql, **options)
+
+
 def test_update_takes_the_first_of_two_values(database: stdb.Database) -> None:
     database.sql("UPDATE pair SET b = 1, b = 2 WHERE a = 1", strict=True)
     assert database.sql("SELECT b FROM pair WHERE a = 1").scalar() == 1

@@ -130,7 +130,7 @@ class Queries:
 
     def _check_limit(self, prepared: AnyPrepared) -> None:
         if isinstance(prepared, PreparedQuery):
-            check_row_limit([prepared], self._store.by_name, Fault(prepared.sql))
+            check_row_limit([prepared.query], self._store.by_name, Fault(prepared.sql))
 
 
 class RowStream:
@@ -154,6 +154,7 @@ class RowStream:
         self._tx = database.transaction(readonly=True)
         self._asked = (sql, params, named, sender, strict)
         self._rows: Iterator[Any] | None = None
+        self._prepared: PreparedQuery | None = None
         self.columns: tuple[str, ...] = ()
 
     def __enter__(self) -> Self:
@@ -180,6 +181,7 @@ class RowStream:
     ) -> None:
         if not isinstance(prepared, PreparedQuery):
             raise SqlError("only a SELECT can be streamed", sql=prepared.sql, position=0)
+        self._prepared = prepared
         self.columns = tuple(column.name for column in prepared.columns)
         self._rows = prepared.stream(params, named, sender)
 
@@ -187,10 +189,13 @@ class RowStream:
         return self
 
     def __next__(self) -> Any:
-        if self._rows is None:
+        if self._rows is None or self._prepared is None:
             raise TransactionError("a stream is read inside `with db.sql_stream(…) as rows`")
         self._tx._check_open()
-        return next(self._rows)
+        try:
+            return next(self._rows)
+        except SqlError as error:
+            raise self._prepared.placed(error) from None
 
     def __exit__(
         self,

@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .names import OWNER, Rights
     from .run import prepare
-    from .subscription import check_subscription
+    from .subscription import check_subscription, declare_rule
 
 _HOMES = {
     "OWNER": "names",
     "Rights": "names",
     "check_subscription": "subscription",
+    "declare_rule": "subscription",
     "prepare": "run",
 }
 
@@ -32,4 +33,4 @@ def __getattr__(name: str) -> Any:
     return getattr(import_module(f".{_HOMES[name]}", __name__), name)
 
 
-__all__ = ["OWNER", "Rights", "check_subscription", "prepare"]
+__all__ = ["OWNER", "Rights", "check_subscription", "declare_rule", "prepare"]

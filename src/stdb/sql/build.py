@@ -297,7 +297,7 @@ class Builder:
         if token.type == "STRING":
             return s.Literal(position, "string", text[1:-1].replace("''", "'"))
         if token.type == "HEX":
-            digits = text[2:] if text[0] == "0" else text[2:-1]
+            digits = text[2:] if text[0] == "0" else text[2:-1].replace("''", "'")
             return s.Literal(position, "hex", digits)
         return s.Literal(position, "bool", text.upper())
 

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Final
 from ..types import shapes as sh
 from . import syntax as s
 from . import typed as t
-from .check_extensions import ExtensionChecks
-from .literals import NotThat, parse_literal, type_name
+from .check_extensions import ExtensionChecks, unwrap
+from .literals import NotThat, hex_number, parse_literal, type_name
 from .typed import base
 
 if TYPE_CHECKING:
@@ -24,13 +24,6 @@ _BARE: Final = (s.Literal, s.Param, s.Null)
 def is_sender(expr: s.Expr) -> bool:
     """Whether `expr` is ``:sender``."""
     return isinstance(expr, s.Param) and expr.name == "sender"
-
-
-def unwrap(expr: s.Expr) -> s.Expr:
-    """Return what stands in parentheses."""
-    while isinstance(expr, s.Paren):
-        expr = expr.inner
-    return expr
 
 
 def is_comparable(shape: sh.Shape) -> bool:
@@ -106,6 +99,9 @@ class Checker(ExtensionChecks):
         try:
             if isinstance(expected, sh.PlainEnum) and expr.kind == "string" and not self.strict:
                 return self.variant(expected, expr.text)
+            if expr.kind == "hex" and isinstance(expected, sh.Int | sh.Float) and not self.strict:
+                # Differs: in SpacetimeDB the digits are those of a decimal number.
+                return parse_literal(expected, str(hex_number(expr.text)))
             return parse_literal(expected, expr.text)
         except NotThat as reason:
             why = f" ({reason})" if str(reason) else ""
@@ -153,7 +149,8 @@ class Checker(ExtensionChecks):
                 "unsupported: a comparison with NULL; x IS NULL asks whether there is no value",
                 position,
             )
-        if self.bare(bare_left) and self.bare(bare_right):
+        is_true = self._is_bool(bare_left) and isinstance(bare_right, s.Literal)
+        if (is_true or self.bare(bare_left)) and self.bare(bare_right):
             raise self.fault(
                 "cannot resolve the type of a comparison between two literals", position
             )

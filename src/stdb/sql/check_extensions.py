@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Final
 from ..types import shapes as sh
 from . import syntax as s
 from . import typed as t
-from .literals import NotThat, type_name
-from .typed import base
+from .literals import NotThat, hex_number, type_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,6 +21,13 @@ if TYPE_CHECKING:
 _OPPOSITE: Final = {"=": "<>", "<>": "=", "<": ">=", ">=": "<", ">": "<=", "<=": ">"}
 AGGREGATES: Final = frozenset({"count", "sum", "min", "max", "avg"})
 _NUMERIC = (sh.Int, sh.Float)
+
+
+def unwrap(expr: s.Expr) -> s.Expr:
+    """Return what stands in parentheses."""
+    while isinstance(expr, s.Paren):
+        expr = expr.inner
+    return expr
 
 
 def wider(left: sh.Shape, right: sh.Shape) -> sh.Shape:
@@ -94,7 +100,7 @@ class ExtensionChecks:
         plain = isinstance(other, t.Column | t.Const | t.Param | t.Sender)
         if plain or not isinstance(other.shape, _NUMERIC):
             return None
-        if isinstance(expr, s.Literal) and expr.kind == "number":
+        if isinstance(expr, s.Literal) and expr.kind in {"number", "hex"}:
             return self.number_literal(expr, other.shape)
         if isinstance(expr, s.Column | s.Arithmetic | s.Call | s.Sign):
             return self.fit(self.expr(expr), other.shape, expr.position)
@@ -135,10 +141,12 @@ class ExtensionChecks:
         """Return arithmetic, checked: its literals are integers or floats as they are written."""
         if isinstance(expr, s.Paren):
             return self.number(expr.inner, expected)
-        if isinstance(expr, s.Literal) and expr.kind == "number":
+        if isinstance(expr, s.Literal) and expr.kind in {"number", "hex"}:
             return self.number_literal(expr, expected)
         if isinstance(expr, s.Param) and expr.name != "sender":
-            return self.expr(expr, expected or sh.I64)
+            if not isinstance(expected, _NUMERIC):
+                return self.expr(expr, expected or sh.I64)
+            return self.expr(expr, wider(expected, expected))
         if isinstance(expr, s.Sign):
             operand = self.number(expr.operand, expected)
             self._need_number(operand, expr.position)
@@ -146,11 +154,12 @@ class ExtensionChecks:
                 return operand
             shape = wider(operand.shape, operand.shape)
             zero = t.Const(shape, False, 0)
-            return t.Arithmetic(shape, operand.nullable, "-", zero, operand)
+            return t.Arithmetic(shape, operand.nullable, "-", zero, operand, expr.position)
         if not isinstance(expr, s.Arithmetic):
             return self.expr(expr)
-        left, right = expr.left, expr.right
-        if self.bare(left) and not self.bare(right):
+        left, right = unwrap(expr.left), unwrap(expr.right)
+        if isinstance(left, s.Param) or (self.bare(left) and not self.bare(right)):
+            # What is beside a parameter gives it its type.
             typed_right = self.number(right, None)
             typed_left = self.number(left, typed_right.shape)
         else:
@@ -160,13 +169,21 @@ class ExtensionChecks:
         self._need_number(typed_right, right.position)
         shape = wider(typed_left.shape, typed_right.shape)
         nullable = typed_left.nullable or typed_right.nullable
-        return t.Arithmetic(shape, nullable, expr.operator, typed_left, typed_right)
+        return t.Arithmetic(shape, nullable, expr.operator, typed_left, typed_right, expr.position)
 
     def _need_number(self, expr: t.Expr, position: int) -> None:
         if not isinstance(expr.shape, _NUMERIC):
             raise self.unexpected("this", type_name(expr.shape), "a number", position)
 
     def number_literal(self, expr: s.Literal, beside: sh.Shape | None) -> t.Expr:
+        if expr.kind == "hex":
+            try:
+                number = hex_number(expr.text)
+            except NotThat as reason:
+                raise self.fault(
+                    f"literal {expr.text!r} is no number ({reason})", expr.position
+                ) from None
+            expr = s.Literal(expr.position, "number", str(number))
         if isinstance(beside, sh.Float) or any(c in expr.text for c in ".eE"):
             return t.Const(sh.F64, False, float(expr.text))
         if len(expr.text) > 80:
@@ -221,4 +238,4 @@ def sum_shape(shape: sh.Shape) -> sh.Shape:
     return sh.INTS[64, isinstance(shape, sh.Int) and shape.signed]
 
 
-__all__ = ["AGGREGATES", "ExtensionChecks", "base", "negate", "sum_shape", "wider"]
+__all__ = ["AGGREGATES", "ExtensionChecks", "negate", "sum_shape", "unwrap", "wider"]

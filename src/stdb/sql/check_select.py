@@ -14,6 +14,7 @@ from .names import Scope, find_table
 from .result import ResultColumn
 
 if TYPE_CHECKING:
+    from ..errors import SqlError
     from ..storage.table import Table
     from .names import Fault, Rights, Schema
 
@@ -33,6 +34,7 @@ class _SelectChecker:
         self.strict = strict
         self.scope = Scope(fault)
         self.checker = Checker(self.scope, fault, strict=strict)
+        self.late: SqlError | None = None
 
     def check(self, select: s.Select) -> t.Query:
         refs = [select.first, *(join.ref for join in select.joins)]
@@ -46,6 +48,7 @@ class _SelectChecker:
         self.bounds(select, query)
         query.params = self.checker.params
         query.uses_sender = self.checker.uses_sender
+        query.unplannable = self.late
         return query
 
     # -- FROM ------------------------------------------------------------------------------------
@@ -77,33 +80,21 @@ class _SelectChecker:
         return conjuncts
 
     def on(self, expr: s.Expr) -> list[t.Expr]:
-        """Return the terms of ON: one equation of two columns; more of them by extension."""
-        terms = expr.terms if isinstance(expr, s.And) and not self.strict else (expr,)
-        newest = len(self.scope.sources) - 1
-        related = False
-        checked = []
+        """Return the terms of ON: in the strict dialect, one equation of two columns."""
+        made = self.checker.condition(expr)
+        terms = t.conjuncts_of(made)
         for term in terms:
-            is_equation = (
-                isinstance(term, s.Compare)
-                and term.operator == "="
-                and isinstance(term.left, s.Column)
-                and isinstance(term.right, s.Column)
-            )
-            if not is_equation:
-                raise self.fault(
-                    "an inner join is ON one equality of two columns, a.x = b.y; further "
-                    "conditions belong into WHERE",
-                    term.position,
-                )
-            made = self.checker.condition(term)
-            used = t.sources_of(made)
-            related = related or (newest in used and len(used) == 2)
-            checked.append(made)
-        if not related:
-            raise self.fault(
+            if isinstance(term, t.Compare):
+                term.is_on = True
+        if not self.strict:
+            return terms
+        newest = len(self.scope.sources) - 1
+        used = t.sources_of(made)
+        if not (newest in used and len(used) == 2):
+            self.late = self.late or self.fault(
                 "ON must relate the joined table to one in an earlier position", expr.position
             )
-        return checked
+        return terms
 
     # -- the column list -------------------------------------------------------------------------
 

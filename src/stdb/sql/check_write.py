@@ -35,11 +35,12 @@ class Insert(msgspec.Struct, eq=False):
 
 
 class Update(msgspec.Struct, eq=False):
-    """A checked UPDATE."""
+    """A checked UPDATE; `places` is where each column is assigned."""
 
     table: Table
     fragment: t.Fragment
     assignments: dict[int, t.Expr]
+    places: dict[str, int]
     params: dict[str | int, sh.Shape]
 
 
@@ -73,6 +74,11 @@ class WriteChecker:
             table = find_table(
                 self.schema, self.rights, statement.table, statement.position, self.fault
             )
+            if table.is_view:
+                raise self.fault(
+                    f"{statement.table!r} is a view: its function fills it, SQL cannot write it",
+                    statement.position,
+                )
             match statement:
                 case s.Insert():
                     checked = self.insert(statement, table)
@@ -126,6 +132,15 @@ class WriteChecker:
             columns.append(self.written_column(table, name, position))
             if columns.count(columns[-1]) > 1:
                 raise self.fault(f"duplicate column {name!r}", position)
+        left_out = set(range(count)) - set(columns) - table.definition.auto_inc_columns
+        made = msgspec.structs.fields(table.shape.cls)
+        missing = [str(table.shape.fields[p].name) for p in sorted(left_out) if made[p].required]
+        if missing:
+            raise self.fault(
+                f"the column list of {table.name!r} lacks the fields {', '.join(missing)}, which "
+                "have no default",
+                statement.position,
+            )
         return columns
 
     def written_column(self, table: Table, name: str, position: int) -> int:
@@ -202,11 +217,14 @@ class WriteChecker:
     def update(self, statement: s.Update, table: Table) -> Update:
         self.scope.add(statement.table, table, statement.position)
         assignments: dict[int, t.Expr] = {}
+        places: dict[str, int] = {}
         for assignment in statement.assignments:
             at = self.written_column(table, assignment.column, assignment.position)
             value = self.written(assignment.value, table.shape.fields[at])
             assignments.setdefault(at, value)
-        return Update(table, self.fragment(statement, table), assignments, self.checker.params)
+            places.setdefault(str(table.shape.fields[at].name), assignment.position)
+        fragment = self.fragment(statement, table)
+        return Update(table, fragment, assignments, places, self.checker.params)
 
     # -- variables -------------------------------------------------------------------------------
 

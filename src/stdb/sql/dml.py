@@ -70,7 +70,10 @@ class PreparedWrite:
                 case Delete():
                     return Counts(deleted=self._delete(params, sender))
         except TypeMismatch as error:
-            raise SqlError(f"unexpected type: {error}") from error
+            places = self.write.places if isinstance(self.write, Update) else {}
+            raise SqlError(
+                f"unexpected type: {error}", position=places.get(error.column.partition("[")[0])
+            ) from error
 
     # -- INSERT ----------------------------------------------------------------------------------
 
@@ -104,22 +107,7 @@ class PreparedWrite:
         code = c.code(f"{name} {self.table.name}")
         self.codes.append(code)
         function: Callable[..., Any] = code.run(c.names)[name]
-        if name != "insert":
-            return function
-
-        def make(params: Any, sender: Any) -> list[Any]:
-            try:
-                rows: list[Any] = function(params, sender)
-            except TypeMismatch:
-                raise
-            except TypeError as error:
-                raise SqlError(
-                    f"fields of table {self.table.name!r} are missing from the column list and "
-                    f"have no default: {error}"
-                ) from None
-            return rows
-
-        return make
+        return function
 
     # -- UPDATE ----------------------------------------------------------------------------------
 

@@ -93,7 +93,8 @@ class QueryWriter:
         )
         if not is_sum and not isinstance(output, t.Arithmetic):
             return value
-        check = self.c.name(_range_check(output.shape), "in_range")
+        place = output.place if isinstance(output, t.Arithmetic) else None
+        check = self.c.name(_range_check(output.shape, place), "in_range")
         return f"{check}({value})"
 
     def keys(self) -> str:
@@ -263,7 +264,7 @@ class QueryWriter:
         return [*lines, strip]
 
 
-def _range_check(shape: sh.Int) -> Callable[[Any], Any]:
+def _range_check(shape: sh.Int, place: int | None) -> Callable[[Any], Any]:
     from ..errors import SqlError
 
     low, high = shape.low, shape.high
@@ -271,7 +272,7 @@ def _range_check(shape: sh.Int) -> Callable[[Any], Any]:
     def in_range(value: Any) -> Any:
         """Return a computed integer, which its column must hold."""
         if value is not None and not low <= value <= high:
-            raise SqlError(f"overflow: {value} is out of the range of {shape}")
+            raise SqlError(f"overflow: {value} is out of the range of {shape}", position=place)
         return value
 
     return in_range

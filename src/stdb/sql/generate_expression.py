@@ -74,7 +74,8 @@ class ExpressionWriter:
             source = f"({left} {expr.operator} {right})"
         else:
             function = _DIVISIONS[expr.operator, floats]
-            source = f"{self.c.name(function, function.__name__)}({left}, {right})"
+            place = "" if floats else f", {expr.place}"
+            source = f"{self.c.name(function, function.__name__)}({left}, {right}{place})"
         if floats:
             # Python makes a new NaN each time, and they differ; rows and groups know one.
             name = self.c.temporary()
@@ -221,17 +222,17 @@ def any_true(terms: tuple[bool | None, ...]) -> bool | None:
     return True if True in terms else None if None in terms else False
 
 
-def divide(left: int, right: int) -> int:
-    """Divide integers, towards 0."""
+def divide(left: int, right: int, place: int) -> int:
+    """Divide integers, towards 0; `place` is where the statement does."""
     if right == 0:
-        raise SqlError("division by zero")
+        raise SqlError("division by zero", position=place)
     quotient = abs(left) // abs(right)
     return quotient if (left < 0) == (right < 0) else -quotient
 
 
-def remainder(left: int, right: int) -> int:
+def remainder(left: int, right: int, place: int) -> int:
     """Return what `divide` leaves; it has the sign of `left`."""
-    return left - right * divide(left, right)
+    return left - right * divide(left, right, place)
 
 
 def divide_floats(left: float, right: float) -> float:

@@ -18,9 +18,8 @@ from ..types.values import ConnectionId, Identity, Timestamp
 
 _NUMBER: Final = re.compile(r"([+-]?)([0-9_]*)(?:(\.)([0-9_]*))?(?:[eE]([+-]?[0-9_]+))?")
 _UUID: Final = re.compile(
-    r"[0-9a-f]{32}|(?:urn:uuid:)?[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}"
-    r"|\{[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}\}",
-    re.IGNORECASE,
+    r"[0-9a-fA-F]{32}|(?:urn:uuid:)?[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}"
+    r"|\{[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}\}"
 )
 _HEX: Final = re.compile(r"(?:0x)?((?:[0-9a-fA-F]{2})*)")
 #: More digits than any integer column holds.
@@ -62,11 +61,18 @@ def parse_literal(shape: sh.Shape, text: str) -> Any:
     raise NotThat
 
 
+def hex_number(digits: str) -> int:
+    """Return the number that the digits of a hex literal write."""
+    if re.fullmatch("[0-9a-fA-F]{1,80}", digits) is None:
+        raise NotThat("one to 80 hex digits make a number")
+    return int(digits, 16)
+
+
 def _integer(shape: sh.Int, text: str) -> int:
     match = _NUMBER.fullmatch(text)
     if match is None or not (match[2] or match[4]):
         raise NotThat
-    sign, whole, point, fraction, exponent = match.groups()
+    sign, whole, _, fraction, exponent = match.groups()
     try:
         power = int(exponent or 0)
     except ValueError:
@@ -75,7 +81,7 @@ def _integer(shape: sh.Int, text: str) -> int:
     digits = (whole.replace("_", "") + fraction).lstrip("0")
     kept = digits.rstrip("0")
     shift = power - len(fraction) + len(digits) - len(kept)
-    if shape.bits == 256 and point and power < len(fraction):
+    if shape.bits == 256 and power < len(fraction):
         raise NotThat("a decimal point remains")
     if kept and shift < 0:
         raise NotThat("it is no whole number")
@@ -123,4 +129,4 @@ def _wrapped(shape: sh.Wrapped, text: str) -> Any:
     raise NotThat
 
 
-__all__ = ["NotThat", "parse_literal", "type_name"]
+__all__ = ["NotThat", "hex_number", "parse_literal", "type_name"]

@@ -113,28 +113,41 @@ class Scope:
         raise self.fault.unknown(f"{alias!r} is not in scope", position, alias, known)
 
     def column(self, table: str | None, name: str, position: int) -> tuple[int, int, Field]:
-        """Return source, position and field of a column."""
-        if table is None:
-            if len(self.sources) > 1:
-                raise self.fault(
-                    f"column {name!r} must be qualified where tables are joined, as in "
-                    f"{self.sources[0].alias}.{name}",
-                    position,
-                )
-            number = 0
-        else:
+        """Return source, position and field of a column.
+
+        Without a table it is the one column of that name; the strict dialect has refused that
+        before where tables are joined.
+        """
+        if table is not None:
             number = self.table(table, position)
+        else:
+            number = self._only_source(name, position)
         source = self.sources[number]
         at = find_field(source.table, name)
         if at is None:
-            known = [str(field.name) for field in source.table.shape.fields]
-            raise self.fault.unknown(
-                f"no column {name!r} is in scope: table {source.alias!r} has none of that name",
-                position,
-                name,
-                known,
-            )
+            raise self._no_column(f"table {source.alias!r} has none", [source], name, position)
         return number, at, source.table.shape.fields[at]
+
+    def _only_source(self, name: str, position: int) -> int:
+        """Return the source that has a column of that name, which no other must have."""
+        if len(self.sources) == 1:
+            return 0
+        having = [i for i, s in enumerate(self.sources) if find_field(s.table, name) is not None]
+        if not having:
+            raise self._no_column("none of these tables has one", self.sources, name, position)
+        if len(having) > 1:
+            choices = " or ".join(f"{self.sources[i].alias}.{name}" for i in having)
+            raise self.fault(
+                f"column {name!r} is ambiguous and must be qualified: {choices}", position
+            )
+        return having[0]
+
+    def _no_column(self, why: str, sources: list[Source], name: str, position: int) -> SqlError:
+        known = [str(field.name) for source in sources for field in source.table.shape.fields]
+        message = f"no column {name!r} is in scope: {why} of that name"
+        if self.fault.sql[position : position + 1] == '"':
+            message += " (text stands between single quotes)"
+        return self.fault.unknown(message, position, name, known)
 
 
 __all__ = ["OWNER", "Fault", "Rights", "Schema", "Scope", "find_field", "find_table"]

@@ -21,13 +21,15 @@ from ..errors import SqlError
 from . import tokens as t
 from .build import Builder, Refused
 from .refusals import explain_unexpected
+from .tokens import RawToken
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from .syntax import Statement
-    from .tokens import RawToken
 
+#: After which ANY begins a comparison with several values, and is no column.
+_OPERATORS: Final = frozenset("EQ EQEQ NE LT GT LE GE PLUS MINUS STAR SLASH PERCENT AND OR".split())
 _CLAUSES: Final = frozenset("SELECT FROM WHERE GROUP HAVING ORDER ON LIMIT OFFSET SET".split())
 #: Terminals that are not words.
 _NOT_WORDS: Final = frozenset(
@@ -48,7 +50,7 @@ class _PlacedLexer(Lexer):
         raw: list[RawToken] = lexer_state.text
         states = parser_state.parse_conf.states
         clause = previous = ""
-        followers = [*(token.kind for token in raw[1:]), ""]
+        followers = [*raw[1:], RawToken("", "", 0)]
         marks = itertools.count()
         for token, follower in zip(raw, followers, strict=True):
             kind, text, position = token
@@ -82,24 +84,28 @@ def _name_terminal(accepted: dict[str, Any], clause: str) -> str:
 
 
 def _word_terminal(
-    word: str, accepted: dict[str, Any], clause: str, previous: str, follower: str
+    word: str, accepted: dict[str, Any], clause: str, previous: str, follower: RawToken
 ) -> str:
     match _name_terminal(accepted, clause):
         case "COLUMN_NAME":
             first = previous in {"SELECT", "ALL"}
             in_call = word == "DISTINCT" and previous == "LPAR" and word in accepted
-            if in_call or word in (t.FIRST_IN_SELECT if first else t.IN_EXPRESSIONS):
+            reserved = t.FIRST_IN_SELECT if first else t.IN_EXPRESSIONS
+            if in_call or word in reserved or (word == "ANY" and previous in _OPERATORS):
                 return _keyword(word)
-            return "FUNC" if follower == "LPAR" else "COLUMN_NAME"
+            return "FUNC" if follower.kind == "LPAR" else "COLUMN_NAME"
         case "TABLE_NAME":
             return _keyword(word) if word in t.AS_TABLE else "TABLE_NAME"
         case "INSERT_TABLE":
-            return _keyword(word) if word in t.AS_INSERT_TABLE else "INSERT_TABLE"
+            is_into = word == "INTO" and previous == "INSERT"
+            return _keyword(word) if is_into or word in t.AS_INSERT_TABLE else "INSERT_TABLE"
         case "ANY_NAME":
-            is_session = word == "SESSION" and word in accepted and follower in {"WORD", "QUOTED"}
+            before_name = follower.kind in {"WORD", "QUOTED"}
+            is_session = word == "SESSION" and word in accepted and before_name
             return "SESSION" if is_session else "ANY_NAME"
         case "COLUMN_ALIAS":
-            return _keyword(word) if word in t.AS_COLUMN_ALIAS else "COLUMN_ALIAS"
+            negates = word == "NOT" and follower.text.upper() in t.AFTER_NOT
+            return _keyword(word) if negates or word in t.AS_COLUMN_ALIAS else "COLUMN_ALIAS"
         case "TABLE_ALIAS":
             return _keyword(word) if word in t.AS_TABLE_ALIAS else "TABLE_ALIAS"
     return _keyword(word)

@@ -108,6 +108,28 @@ def equality(conjunct: t.Expr, source: int, bound: set[int]) -> tuple[t.Column, 
     return None
 
 
+def outer_first(fragment: t.Fragment) -> list[int]:
+    """Return the two sources of a join in SpacetimeDB's order: the second is looked up.
+
+    That is the right one, or the left one if a constant narrows the right one only.
+    """
+    order = [fragment.leftmost, 1 - fragment.leftmost]
+    narrowed = [_is_narrowed(fragment, source) for source in order]
+    return order[::-1] if narrowed == [False, True] else order
+
+
+def _is_narrowed(fragment: t.Fragment, source: int) -> bool:
+    """Whether a top-level term compares a column of `source` with a constant."""
+    return any(
+        isinstance(column, t.Column)
+        and column.source == source
+        and isinstance(value, t.Const | t.Sender)
+        for term in fragment.conjuncts
+        if isinstance(term, t.Compare)
+        for column, value in ((term.left, term.right), (term.right, term.left))
+    )
+
+
 class _Planner:
     """Makes one plan of a fragment."""
 
@@ -317,4 +339,4 @@ def _selectivity(filters: list[t.Expr]) -> float:
     return part
 
 
-__all__ = ["Access", "Bound", "Plan", "Step", "equality", "plan_fragment"]
+__all__ = ["Access", "Bound", "Plan", "Step", "equality", "outer_first", "plan_fragment"]

@@ -6,6 +6,7 @@ the token, its neighbours and the kind of statement.
 
 from __future__ import annotations
 
+import difflib
 from typing import TYPE_CHECKING, Any, Final
 
 from ..errors import SqlError
@@ -15,6 +16,12 @@ if TYPE_CHECKING:
     from .tokens import RawToken
 
 _STATEMENTS: Final = frozenset("SELECT EXPLAIN INSERT UPDATE DELETE SET SHOW".split())
+_KEYWORDS: Final = sorted(
+    _STATEMENTS
+    | set(
+        "AND BETWEEN DISTINCT FROM GROUP HAVING INTO JOIN LIMIT OFFSET ORDER VALUES WHERE".split()
+    )
+)
 _OTHER_STATEMENTS: Final = frozenset(
     "ALTER ANALYZE ATTACH BEGIN CALL CLOSE COMMENT COMMIT COPY CREATE DEALLOCATE DECLARE DESCRIBE "
     "DETACH DROP EXECUTE FETCH FLUSH GRANT KILL LOAD LOCK MERGE OPTIMIZE PRAGMA PREPARE RELEASE "
@@ -79,7 +86,21 @@ def explain_unexpected(sql: str, raw: list[RawToken], token: Any, state: Any) ->
             message = f"parser: unexpected {found}"
     if kind not in {"from", "multi-table"}:
         message += f"; expected {_expected(due)}"
-    return SqlError(message, sql=sql, position=position)
+    meant = _misspelt(raw, index)
+    if meant:
+        message += f"; did you mean {meant}?"
+    return SqlError(message, sql=sql, position=position, nearest=[meant] if meant else [])
+
+
+def _misspelt(raw: list[RawToken], index: int) -> str:
+    """Return the keyword that was perhaps meant by what stands here, or before: as an alias."""
+    for token in raw[max(index - 1, 0) : index + 1][::-1]:
+        word = token.text.upper()
+        if token.kind == "WORD" and word not in _KEYWORDS:
+            meant = difflib.get_close_matches(word, _KEYWORDS, n=1, cutoff=0.75)
+            if meant:
+                return meant[0]
+    return ""
 
 
 def _due(state: Any) -> set[str]:

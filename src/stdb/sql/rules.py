@@ -98,6 +98,7 @@ class _Expander:
         returned = checked.whole or 0
         fragment = checked.fragments[0]
         self.query.uses_sender = self.query.uses_sender or checked.uses_sender
+        self.query.unplannable = self.query.unplannable or checked.unplannable
         own = frozenset(
             i for i, source in enumerate(fragment.sources) if source.table.name == table
         )
@@ -110,6 +111,7 @@ def _merged(
     """Return `fragment` with the chosen rules joined to the sources that they guard."""
     sources = list(fragment.sources)
     conjuncts = list(fragment.conjuncts)
+    leftmost = fragment.leftmost
     for number, rule, returned in combination:
         moved: dict[int, int] = {}
         for i, source in enumerate(rule.sources):
@@ -120,7 +122,9 @@ def _merged(
             alias = f"{fragment.sources[number].alias}.{source.alias}"
             sources.append(t.Source(alias, source.table, source.position))
         conjuncts += [_renumbered(conjunct, moved) for conjunct in rule.conjuncts]
-    return t.Fragment(sources, conjuncts)
+        if number == leftmost:
+            leftmost = moved[rule.leftmost]
+    return t.Fragment(sources, conjuncts, leftmost)
 
 
 def _renumbered(expr: t.Expr, moved: dict[int, int]) -> t.Expr:

@@ -11,7 +11,6 @@ from . import typed as t
 from .check_select import check_select
 from .check_write import WriteChecker
 from .dml import PreparedWrite
-from .estimate import check_row_limit
 from .explain import explain_query, explain_write
 from .generate import QueryWriter, params_check
 from .names import Fault
@@ -20,6 +19,7 @@ from .plan import Plan, plan_fragment
 from .result import Result, ResultColumn
 from .rules import apply_rules
 from .strict import refuse_extensions
+from .tokens import place_of_param
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -88,13 +88,29 @@ class Prepared:
             try:
                 values.append(exact(shape, value))
             except Inexact as error:
-                shown = f"number {name + 1}" if isinstance(name, int) else f":{name}"
-                raise SqlError(
-                    f"unexpected type: parameter {shown} is {shorten(value)}, expected "
-                    f"{error.expected}",
-                    sql=self.sql,
-                ) from None
+                raise self._unfit(name, value, error) from None
         return tuple(values)
+
+    def _unfit(self, name: str | int, value: Any, error: Inexact) -> SqlError:
+        """Return the error for a parameter whose value does not go where it stands."""
+        shown = f"number {name + 1}" if isinstance(name, int) else f":{name}"
+        hint = ""
+        if value is None:
+            hint = "; x IS NULL asks whether there is no value"
+        elif isinstance(value, list | tuple | set | frozenset):
+            hint = "; a list takes one ? for each of its values, as in IN (?, ?)"
+        return SqlError(
+            f"unexpected type: parameter {shown} is {shorten(value)}, expected "
+            f"{error.expected}{hint}",
+            sql=self.sql,
+            position=place_of_param(self.sql, name),
+        )
+
+    def placed(self, error: SqlError) -> SqlError:
+        """Return an error of running the statement with its text."""
+        if error.sql:
+            return error
+        return SqlError(error.message, sql=self.sql, position=error.position)
 
 
 class PreparedQuery(Prepared):
@@ -123,7 +139,10 @@ class PreparedQuery(Prepared):
             self.plans = [plan_fragment(fragment) for fragment in self.query.fragments]
             self._compile()
         run: Any = self._run
-        rows: list[Any] = run(given, sender)
+        try:
+            rows: list[Any] = run(given, sender)
+        except SqlError as error:
+            raise self.placed(error) from None
         return rows
 
     def _outgrown(self) -> bool:
@@ -193,9 +212,7 @@ class PreparedChange(Prepared):
         try:
             counts = self.inner.execute(self.values(given, named), sender)
         except SqlError as error:
-            if error.sql:
-                raise
-            raise SqlError(error.message, sql=self.sql) from error.__cause__
+            raise self.placed(error) from error.__cause__
         return Result((), [], *counts)
 
 
@@ -256,10 +273,9 @@ def _prepare_select(
     query = check_select(select, schema, rights, fault, strict=strict)
     if not rights.owner:
         apply_rules(query, schema, rights, fault, strict=strict)
-    prepared = PreparedQuery(sql, query)
-    if not rights.owner:
-        check_row_limit([prepared], schema, fault)
-    return prepared
+    if query.unplannable is not None:
+        raise query.unplannable
+    return PreparedQuery(sql, query)
 
 
 def explain(prepared: AnyPrepared) -> str:

@@ -12,8 +12,8 @@ from . import syntax as s
 if TYPE_CHECKING:
     from .names import Fault
 
-#: How long a chain of AND or OR may be.
-CHAIN_MAX: Final = 1600
+#: How deep an expression may be, where a chain of AND or OR leans to the left: its length.
+DEPTH_MAX: Final = 1600
 _EXTENSIONS: Final[dict[type[Any], str]] = {
     s.Null: "NULL",
     s.Not: "NOT",
@@ -25,6 +25,7 @@ _EXTENSIONS: Final[dict[type[Any], str]] = {
     s.Sign: "a sign before anything but a number",
     s.Call: "a function here",
 }
+_LEAVES: Final = (s.Literal, s.Column, s.Param)
 
 
 def refuse_extensions(statement: s.Statement, fault: Fault) -> None:
@@ -42,8 +43,10 @@ def refuse_extensions(statement: s.Statement, fault: Fault) -> None:
             for assignment in assignments:
                 _need_literal(assignment.value, fault)
             _refuse_in(where, fault, qualified=False)
+            _refuse_depth(where, fault)
         case s.Delete(where=where):
             _refuse_in(where, fault, qualified=False)
+            _refuse_depth(where, fault)
 
 
 def _need_literal(expr: s.Expr, fault: Fault) -> None:
@@ -74,6 +77,7 @@ def _refuse_in_select(select: s.Select, fault: Fault) -> None:
             raise fault("only inner joins are there, no LEFT JOIN", join.position)
         _refuse_on(join.on, fault)
     _refuse_in(select.where, fault, qualified=qualified)
+    _refuse_depth(select.where, fault)
     if select.limit is not None and not _is_plain_number(select.limit):
         raise fault("unsupported: LIMIT takes a plain number", select.limit.position)
 
@@ -112,11 +116,6 @@ def _refuse_in(expr: s.Expr | None, fault: Fault, *, qualified: bool) -> None:
         case s.Paren(inner=inner):
             _refuse_in(inner, fault, qualified=qualified)
         case s.And(terms=terms) | s.Or(terms=terms):
-            if len(terms) > CHAIN_MAX:
-                raise fault(
-                    f"{len(terms)} terms in a row exceed the recursion limit of {CHAIN_MAX}",
-                    expr.position,
-                )
             for term in terms:
                 _refuse_in(term, fault, qualified=qualified)
         case s.Compare(left=left, right=right):
@@ -128,6 +127,31 @@ def _refuse_in(expr: s.Expr | None, fault: Fault, *, qualified: bool) -> None:
             raise fault("unsupported: the only parameter is :sender", expr.position)
         case _ if type(expr) in _EXTENSIONS:
             raise fault(f"unsupported: {_EXTENSIONS[type(expr)]}", expr.position)
+
+
+def _refuse_depth(where: s.Expr | None, fault: Fault) -> None:
+    depth = 0 if where is None else _depth(where)
+    if where is not None and depth > DEPTH_MAX:
+        raise fault(
+            f"a condition {depth} operators deep exceeds the recursion limit of {DEPTH_MAX}: each "
+            "AND or OR of a chain is one deeper",
+            where.position,
+        )
+
+
+def _depth(expr: s.Expr) -> int:
+    """Return how deep a condition is in a tree whose every operator has two sides."""
+    match expr:
+        case s.Paren(inner=inner):
+            return _depth(inner)
+        case s.Compare(left=left, right=right):
+            sides = [_depth(side) for side in (left, right) if not isinstance(side, _LEAVES)]
+            return 1 + max(sides, default=0)
+        case s.And(terms=terms) | s.Or(terms=terms):
+            count = len(terms)
+            later = [_depth(term) + count - i for i, term in enumerate(terms[1:], 1)]
+            return max(_depth(terms[0]) + count - 1, *later)
+    return 1
 
 
 def _is_plain_number(expr: s.Expr) -> bool:

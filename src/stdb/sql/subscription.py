@@ -13,9 +13,9 @@ from ..errors import SqlError
 from . import syntax as s
 from . import typed as t
 from .check_select import check_select
-from .names import Fault
+from .names import OWNER, Fault
 from .parser import parse
-from .plan import equality
+from .plan import equality, outer_first
 from .rules import apply_rules
 from .run import LENGTH_MAX
 from .strict import refuse_extensions
@@ -71,6 +71,8 @@ def _check(sql: str, schema: Schema, rights: Rights) -> t.Query:
     query = _whole_rows(sql, schema, rights, fault)
     if not rights.owner:
         apply_rules(query, schema, rights, fault, strict=True)
+    if query.unplannable is not None:
+        raise query.unplannable
     for fragment in query.fragments:
         if len(fragment.sources) > 2:
             raise fault(
@@ -86,6 +88,35 @@ def _check(sql: str, schema: Schema, rights: Rights) -> t.Query:
 def check_rule(sql: str, schema: Schema, rights: Rights) -> t.Query:
     """Return the checked query of a row-level-security rule, before rules are applied to it."""
     return _whole_rows(sql, schema, rights, Fault(sql))
+
+
+def declare_rule(sql: str, schema: Schema) -> str:
+    """Return the name of the table that a rule of row-level security guards, as it is declared.
+
+    Parameters
+    ----------
+    sql : str
+        The text of ``client_visibility_filter``.
+    schema : mapping of str to Table
+        The tables that there are.
+
+    Raises
+    ------
+    SqlError
+        It is no subscription query, or returns rows of a private table or of a view. What hangs
+        on the caller, or on other rules, is found when a query meets the rule.
+    """
+    query = check_rule(sql, schema, OWNER)
+    source = query.fragments[0].sources[query.whole or 0]
+    fault = Fault(sql)
+    if source.table.is_view:
+        raise fault(f"a rule guards a table, and {source.table.name!r} is a view", source.position)
+    if not source.table.definition.is_public:
+        raise fault(
+            f"table {source.table.name!r} is private: clients do not see it, so it needs no rule",
+            source.position,
+        )
+    return source.table.name
 
 
 def _whole_rows(sql: str, schema: Schema, rights: Rights, fault: Fault) -> t.Query:
@@ -111,15 +142,14 @@ def _check_join(fragment: t.Fragment, fault: Fault) -> None:
     joins = [
         conjunct
         for conjunct in fragment.conjuncts
-        if equality(conjunct, 0, {1}) and len(t.sources_of(conjunct)) == 2
+        if isinstance(conjunct, t.Compare) and conjunct.is_on
     ]
     if not joins:
         raise fault(
             "a subscription joins by an index: JOIN … ON a.x = b.y with an index on both columns",
             fragment.sources[1].position,
         )
-    filtered = [_is_filtered(fragment, source) for source in (0, 1)]
-    inner = 0 if filtered[1] and not filtered[0] else 1
+    inner = outer_first(fragment)[1]
     table = fragment.sources[inner].table
     if table.is_event:
         raise fault(
@@ -143,12 +173,4 @@ def _check_join(fragment: t.Fragment, fault: Fault) -> None:
     )
 
 
-def _is_filtered(fragment: t.Fragment, source: int) -> bool:
-    """Whether a top-level term compares a column of `source` with a constant."""
-    return any(
-        isinstance(conjunct, t.Compare | t.In) and t.sources_of(conjunct) == {source}
-        for conjunct in fragment.conjuncts
-    )
-
-
-__all__ = ["check_rule", "check_subscription", "quoted"]
+__all__ = ["check_rule", "check_subscription", "declare_rule", "quoted"]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import re
+import unicodedata
 from typing import Final, NamedTuple
 
 from ..errors import SqlError
@@ -29,7 +30,7 @@ _PATTERN: Final = re.compile(
       (?P<SPACE>\s+)
     | (?P<COMMENT>--[^\n]*)
     | (?P<BLOCK>/\*)
-    | (?P<XSTRING>[xX]'[^']*')
+    | (?P<XSTRING>[xX]'[^']*(?:''[^']*)*')
     | (?P<ODD>[eEnN]'[^']*(?:''[^']*)*'|\$\$)
     | (?P<BINARY>[bB]')
     | (?P<HEX>0x[0-9a-fA-F]*)
@@ -60,6 +61,7 @@ def tokenize(sql: str) -> list[RawToken]:
     """
     tokens: list[RawToken] = []
     position, end, nesting = 0, len(sql), 0
+    simple = sql.isascii()
     match_at = _PATTERN.match
     while position < end:
         match = match_at(sql, position)
@@ -67,6 +69,8 @@ def tokenize(sql: str) -> list[RawToken]:
             raise _stray(sql, position)
         kind = match.lastgroup or ""
         text = match.group()
+        if kind == "WORD" and not simple:
+            _check_letters(sql, text, position)
         if kind == "OP":
             kind = OPERATORS.get(text, "OTHER")
             if kind == "LPAR":
@@ -95,13 +99,22 @@ def tokenize(sql: str) -> list[RawToken]:
     return _one_statement(sql, tokens)
 
 
+def place_of_param(sql: str, name: str | int) -> int | None:
+    """Return where a statement that parses has the parameter: its number from 0, or its name."""
+    marks = [token for token in tokenize(sql) if token.kind == "PARAM"]
+    if isinstance(name, int):
+        places = [token.position for token in marks if token.text == "?"]
+        return places[name] if name < len(places) else None
+    return next((mark.position for mark in marks if mark.text[1:].strip() == name), None)
+
+
 def _one_statement(sql: str, tokens: list[RawToken]) -> list[RawToken]:
     while tokens and tokens[-1].kind == "SEMICOLON":
         tokens.pop()
     if not tokens:
         raise SqlError("the statement is empty; write one, such as SELECT * FROM t", sql=sql)
-    if tokens[0].kind == "SEMICOLON":
-        raise SqlError("an empty statement", sql=sql, position=tokens[0].position)
+    first = next(i for i, token in enumerate(tokens) if token.kind != "SEMICOLON")
+    del tokens[:first]
     for before, token in itertools.pairwise(tokens):
         if before.kind == "SEMICOLON" and token.kind != "SEMICOLON":
             raise SqlError(
@@ -110,6 +123,13 @@ def _one_statement(sql: str, tokens: list[RawToken]) -> list[RawToken]:
                 position=token.position,
             )
     return tokens
+
+
+def _check_letters(sql: str, word: str, position: int) -> None:
+    """Refuse what the regular expression takes for a letter or digit and SQL does not."""
+    for offset, char in enumerate(word):
+        if not (char.isalpha() or char.isascii() or unicodedata.category(char) == "Nl"):
+            raise _stray(sql, position + offset)
 
 
 def _end_of_comment(sql: str, start: int) -> int:
@@ -154,7 +174,7 @@ IN_EXPRESSIONS: Final = frozenset(
 )
 FIRST_IN_SELECT: Final = IN_EXPRESSIONS | {"DISTINCT", "TOP"}
 AS_TABLE: Final = frozenset({"LATERAL", "TABLE", "UNNEST"})
-AS_INSERT_TABLE: Final = frozenset({"DIRECTORY", "LOCAL", "TABLE", "INTO"})
+AS_INSERT_TABLE: Final = frozenset({"DIRECTORY", "LOCAL", "TABLE"})
 AS_TABLE_ALIAS: Final = frozenset(
     "ANALYZE AS CLUSTER CROSS DISTRIBUTE END EXCEPT EXPLAIN FETCH FULL GROUP HAVING INNER "
     "INTERSECT JOIN LATERAL LEFT LIMIT NATURAL OFFSET ON ORDER OUTER PARTITION PIVOT QUALIFY RIGHT "
@@ -162,8 +182,10 @@ AS_TABLE_ALIAS: Final = frozenset(
 )
 AS_COLUMN_ALIAS: Final = frozenset(
     "ANALYZE AND AS BETWEEN CLUSTER COLLATE DISTRIBUTE DIV END EXCEPT EXPLAIN FETCH FROM GROUP "
-    "HAVING ILIKE IN INTERSECT INTO IS LATERAL LIKE LIMIT NOT OFFSET OPERATOR OR ORDER SELECT "
-    "SIMILAR SORT TOP UNION VIEW WHERE WITH XOR".split()
+    "HAVING ILIKE IN INTERSECT INTO IS LATERAL LIKE LIMIT OFFSET OPERATOR OR ORDER SELECT SIMILAR "
+    "SORT TOP UNION VIEW WHERE WITH XOR".split()
 )
+#: What makes a NOT after an expression an operator, and no alias.
+AFTER_NOT: Final = frozenset("BETWEEN ILIKE IN LIKE REGEXP RLIKE SIMILAR".split())
 
-__all__ = ["NESTING_MAX", "RawToken", "tokenize"]
+__all__ = ["NESTING_MAX", "RawToken", "place_of_param", "tokenize"]

@@ -13,6 +13,7 @@ import msgspec
 from ..types import shapes as sh
 
 if TYPE_CHECKING:
+    from ..errors import SqlError
     from ..storage.table import Table
     from .result import ResultColumn
 
@@ -50,11 +51,12 @@ class Sender(Expr, eq=False):
 
 
 class Compare(Expr, eq=False):
-    """A comparison of two expressions of one type."""
+    """A comparison of two expressions of one type; `is_on` if it is what ON says."""
 
     operator: str
     left: Expr
     right: Expr
+    is_on: bool = False
 
 
 class Logic(Expr, eq=False):
@@ -88,11 +90,12 @@ class Like(Expr, eq=False):
 
 
 class Arithmetic(Expr, eq=False):
-    """A sum, difference, product, quotient or remainder."""
+    """A sum, difference, product, quotient or remainder; `place` is where it is written."""
 
     operator: str
     left: Expr
     right: Expr
+    place: int
 
 
 class GroupKey(Expr, eq=False):
@@ -125,10 +128,14 @@ class AggregateCall(msgspec.Struct, eq=False):
 
 
 class Fragment(msgspec.Struct, eq=False):
-    """A join: all of `conjuncts` hold. A query is the rows of all of its fragments."""
+    """A join: all of `conjuncts` hold. A query is the rows of all of its fragments.
+
+    `leftmost` is the source that is written first, which row-level security may move.
+    """
 
     sources: list[Source]
     conjuncts: list[Expr]
+    leftmost: int = 0
 
 
 class Order(msgspec.Struct, eq=False):
@@ -157,6 +164,8 @@ class Query(msgspec.Struct, eq=False):
         Whether the limit counts in each fragment alone.
     params : dict
         Name or number of a parameter -> its shape.
+    unplannable : SqlError or None
+        What SpacetimeDB finds only when it plans the query, after every other check.
     """
 
     fragments: list[Fragment]
@@ -174,6 +183,7 @@ class Query(msgspec.Struct, eq=False):
     limit_each: bool = False
     params: dict[str | int, sh.Shape] = {}
     uses_sender: bool = False
+    unplannable: SqlError | None = None
 
 
 def base(shape: sh.Shape) -> tuple[sh.Shape, bool]:

@@ -58,7 +58,11 @@ class Table:
     before : dict
         ``main key -> row or None`` as it was when the present transaction began, for every key
         that the transaction touched: what undoing takes, and what net changes are told from.
+    is_view : bool
+        Whether a view fills it; SQL only reads it then.
     """
+
+    is_view = False
 
     __slots__ = (
         "__weakref__", "add", "before", "code", "column_keys", "decode", "definition", "delete",
