@@ -240,6 +240,7 @@ def test_a_record_is_a_line_and_a_json_object() -> None:
     assert json.loads(record.to_json()) == {
         "level": "Info",
         "ts": 0,
+        "target": __name__,
         "filename": __file__,
         "line_number": record.line_number,
         "function": "write",

@@ -10,7 +10,7 @@ from threading import get_ident
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from ..errors import Error, ModuleError, PermissionDenied, UsageError, shorten, unknown_name
-from ..runtime import ReducerContext
+from ..runtime import ReducerContext, log_panic
 from ..types.values import Identity
 from .core import Core, refuse_identity
 from .reducers import Reducers
@@ -92,7 +92,7 @@ class Calls(Core):
                         *args,
                     )
                 except Exception as error:  # noqa: BLE001 - every failure is reported to the caller
-                    self._reducer_failed(declared.name, error)
+                    self._reducer_failed(declared.name, error, micros)
                 if log is None:
                     self._store.commit()
                 else:
@@ -123,17 +123,14 @@ class Calls(Core):
                 *args,
             )
         except Exception as error:  # noqa: BLE001 - every failure is reported to the caller
-            self._reducer_failed(declared.name, error)
+            self._reducer_failed(declared.name, error, micros)
 
-    def _reducer_failed(self, name: str, error: Exception) -> NoReturn:
+    def _reducer_failed(self, name: str, error: Exception, micros: int) -> NoReturn:
         """Log what a reducer raised, and raise what the caller gets."""
         if isinstance(error, Error):
-            self._logs.write("Error", str(error), function=name)
+            self._logs.system("Error", str(error), function=name, micros=micros)
             raise error
-        import traceback
-
-        trace = "".join(traceback.format_exception(error))
-        self._logs.write("Panic", trace, function=name)
+        log_panic(self._logs, name, error)
         raise ModuleError(f"reducer {name!r} broke: {type(error).__name__}: {error}") from error
 
     def call_many(
@@ -191,5 +188,5 @@ class Calls(Core):
         else:
             public = [n for n, r in self._callable.items() if r.public]
             error = unknown_name("reducer", name, public)
-        self._logs.write("Error", str(error), function=str(name))
+        self._logs.system("Error", str(error), function=str(name))
         raise error

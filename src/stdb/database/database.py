@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from contextlib import suppress
 from threading import get_ident
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 from ..client import Connection
 from ..clock import SystemClock
 from ..errors import DurabilityError, TypeMismatch, UsageError, shorten
 from ..module import Module
-from ..runtime import Services
+from ..runtime import Services, level_number
 from ..types.values import Identity
 from .calling import Calls
 from .core import refuse_identity
@@ -213,24 +213,48 @@ class Database(Calls, Querying, Durable):
 
     # -- the rest --------------------------------------------------------------------------------
 
-    def logs(self, num_lines: int | None = 100, *, follow: bool = False) -> Any:
+    @overload
+    def logs(
+        self,
+        num_lines: int | None = 100,
+        *,
+        follow: Literal[False] = False,
+        level: str = "trace",
+    ) -> list[LogRecord]: ...
+    @overload
+    def logs(
+        self, num_lines: int | None = 100, *, follow: Literal[True], level: str = "trace"
+    ) -> Iterator[LogRecord]: ...
+    @overload
+    def logs(
+        self, num_lines: int | None = 100, *, follow: bool, level: str = "trace"
+    ) -> list[LogRecord] | Iterator[LogRecord]: ...
+    def logs(
+        self, num_lines: int | None = 100, *, follow: bool = False, level: str = "trace"
+    ) -> list[LogRecord] | Iterator[LogRecord]:
         """Return the last records of the log, oldest first.
+
+        A durable database keeps them in its directory, a file a day (``module_logs/``); one in
+        memory keeps the newest 8 MB.
 
         Parameters
         ----------
         num_lines : int or None
             How many; None for all that are kept.
         follow : bool
-            Whether to go on with new records: then an iterator, until the database is closed.
+            Whether to go on with new records: then an iterator, until the database is closed. Of a
+            database that was opened with ``readonly=True``, those that its owner writes.
+        level : str
+            How severe at least: trace, debug, info, warn, error or panic.
 
         Returns
         -------
         list of LogRecord, or iterator of LogRecord
         """
+        severity = level_number(level)
         if follow:
-            followed: Iterator[LogRecord] = self._logs.follow(num_lines)
-            return followed
-        return self._logs.tail(num_lines)
+            return self._logs.follow(num_lines, severity)
+        return self._logs.tail(num_lines, severity)
 
     def fork(self) -> Database:
         """Return an independent copy in memory: rows are shared, indexes are copied.

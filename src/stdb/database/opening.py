@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ..clock import SystemClock
 from ..errors import CorruptLogError, TransactionError, UsageError
 from ..runtime import Services
+from ..runtime.log_files import DIRECTORY as LOG_FILES
+from ..runtime.log_files import LogFiles
 from ..types.values import ConnectionId, Identity
 from .creation import create, module_row
 from .stored_program import same_tables, stored_program
@@ -145,10 +147,11 @@ def _set_up(
         database._services = Services(database._identity, database._logs)
     database._path = path
     database._recovery = recovered.report
+    database._logs.keep_in(LogFiles(path / LOG_FILES), only_read=options.readonly)
     if recovered.report.torn:
-        database._logs.write("Warn", f"recovered from a crash: {recovered.report.torn}")
+        database._logs.system("Warn", f"recovered from a crash: {recovered.report.torn}")
     for reason in recovered.report.skipped:
-        database._logs.write("Warn", reason)
+        database._logs.system("Warn", reason)
 
 
 def _attach(
@@ -172,7 +175,7 @@ def _attach(
         database._identity.value,
         log,
         SnapshotOptions(*options.snapshots),
-        partial(database._logs.write, "Warn"),
+        partial(database._logs.system, "Warn"),
     )
     database._store.recorder = Recorder(log).record
     weakref.finalize(database, log.abandon).atexit = False

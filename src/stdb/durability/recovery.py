@@ -117,7 +117,7 @@ def log_directory(path: Path, *, must_exist: bool = False) -> Path:
             f"there is no database at {path}; stdb.Database(module, path=…) makes one"
         )
     if path.is_dir():
-        others = {each.name for each in path.iterdir()} - {LOG_DIRECTORY, "db.lock"}
+        others = {each.name for each in path.iterdir()} - {LOG_DIRECTORY, "db.lock", "module_logs"}
         if others:
             shown = ", ".join(sorted(others)[:3])
             raise UsageError(

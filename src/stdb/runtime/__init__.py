@@ -2,6 +2,17 @@
 
 from .auth import JwtClaims, SenderAuth
 from .context import ReducerContext, Services
-from .logs import CallLog, LogRecord, Logs
+from .log_record import LogRecord, level_number
+from .logs import CallLog, Logs, log_panic
 
-__all__ = ["CallLog", "JwtClaims", "LogRecord", "Logs", "ReducerContext", "SenderAuth", "Services"]
+__all__ = [
+    "CallLog",
+    "JwtClaims",
+    "LogRecord",
+    "Logs",
+    "ReducerContext",
+    "SenderAuth",
+    "Services",
+    "level_number",
+    "log_panic",
+]

@@ -1,10 +1,9 @@
 """The log of a database: what its functions wrote with ``ctx.log``, and how they failed.
 
-Records are kept in memory up to a number of bytes, the oldest going first. They are written at
-once and stay when the transaction is rolled back. Each also goes to Python's own `logging`, as
-logger ``stdb.<database>``, for applications that configure it.
-
-Source: SpacetimeDB documentation, "Logging" and the JSON form of its log lines.
+Records are kept in memory up to a number of bytes, the oldest going first; those of a durable
+database are in files as well (`log_files`). They are written at once and stay when the transaction
+is rolled back. Each also goes to Python's own `logging`, as logger ``stdb.<database>``, for
+applications that configure it.
 """
 
 from __future__ import annotations
@@ -16,53 +15,20 @@ from functools import cache
 from threading import Condition, RLock
 from typing import TYPE_CHECKING, Any, Final
 
-import msgspec
-
 from ..errors import shorten
 from ..types.values import Timestamp
+from .log_record import LEVELS, SYSTEM, LogRecord
 
 if TYPE_CHECKING:
     import logging
     from collections.abc import Callable, Iterator
 
+    from .log_files import LogFiles
+
 #: How many bytes of messages are kept.
 SIZE_MAX: Final = 8 * 1024 * 1024
-LEVELS: Final = {"Trace": 5, "Debug": 10, "Info": 20, "Warn": 30, "Error": 40, "Panic": 50}
 _RECORD_OVERHEAD: Final = 200
-
-
-class LogRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """One line of the log.
-
-    `level` is one of Trace, Debug, Info, Warn, Error, Panic. A panic (the code of a function
-    broke) has the Python traceback in `message`; `function` is the reducer that ran.
-    """
-
-    level: str
-    timestamp: Timestamp
-    message: str
-    function: str | None = None
-    filename: str | None = None
-    line_number: int | None = None
-
-    def __str__(self) -> str:
-        place = f" {self.function}" if self.function else ""
-        return f"{self.timestamp} {self.level.upper():5}{place}: {self.message}"
-
-    def to_json(self) -> str:
-        """Return the record as a JSON object on one line."""
-        import json
-
-        fields = {
-            "level": self.level,
-            "ts": self.timestamp.micros,
-            "filename": self.filename,
-            "line_number": self.line_number,
-            "function": self.function,
-            "message": self.message,
-        }
-        present = {key: value for key, value in fields.items() if value is not None}
-        return json.dumps(present, ensure_ascii=False)
+_LOOK_AGAIN_S: Final = 0.2
 
 
 class Logs:
@@ -85,10 +51,18 @@ class Logs:
         self._records: deque[LogRecord] = deque()
         self._size = 0
         self._count = 0
+        self._files: LogFiles | None = None
+        self._only_read = False
+        self._file_failed = False
         # Taken as it is, not through the condition, whose methods an interrupt could cut short.
         self._lock = RLock()
         self._changed = Condition(self._lock)
         self._closed = False
+
+    def keep_in(self, files: LogFiles, *, only_read: bool = False) -> None:
+        """Write the records to files too; or, when another process does, only read them there."""
+        self._files = files
+        self._only_read = only_read
 
     def write(
         self,
@@ -96,17 +70,22 @@ class Logs:
         message: str,
         *,
         function: str | None = None,
+        target: str | None = None,
         filename: str | None = None,
         line_number: int | None = None,
+        trace: tuple[dict[str, str], ...] = (),
+        micros: int | None = None,
     ) -> None:
-        """Add a record, stamped with the present time."""
+        """Add a record, stamped with the present time unless `micros` says another."""
         record = LogRecord(
             level=level,
-            timestamp=Timestamp(self._micros()),
+            timestamp=Timestamp(self._micros() if micros is None else micros),
             message=message,
-            function=function,
+            target=target,
             filename=filename,
             line_number=line_number,
+            function=function,
+            trace=trace,
         )
         with self._lock:
             self._records.append(record)
@@ -114,24 +93,62 @@ class Logs:
             self._size += len(message) + _RECORD_OVERHEAD
             while self._size > SIZE_MAX and len(self._records) > 1:
                 self._size -= len(self._records.popleft().message) + _RECORD_OVERHEAD
+            if self._files is not None and not self._only_read:
+                self._write_to_file(self._files, record)
             self._changed.notify_all()
-        number = LEVELS[level]
-        if self._logger.isEnabledFor(number):
-            place = f"{function}: " if function else ""
-            self._logger.log(number, "%s%s", place, message)
+        self._tell_logging(record)
 
-    def tail(self, count: int | None) -> list[LogRecord]:
-        """Return the last `count` records, or all that are kept, oldest first."""
+    def system(self, level: str, message: str, **fields: Any) -> None:
+        """Add a record of the database's own."""
+        fields.setdefault("function", SYSTEM)
+        self.write(level, message, target=SYSTEM, filename=SYSTEM, **fields)
+
+    def _write_to_file(self, files: LogFiles, record: LogRecord) -> None:
+        try:
+            files.write(record)
+        except OSError:
+            # The log is outside of transactions: a full disk must not undo what it speaks of.
+            if not self._file_failed:
+                self._logger.exception("the log is not written to its file any more")
+            self._file_failed = True
+        else:
+            self._file_failed = False
+
+    def _tell_logging(self, record: LogRecord) -> None:
+        number = LEVELS[record.level]
+        if self._logger.isEnabledFor(number):
+            function = None if record.function == SYSTEM else record.function
+            told = self._logger.makeRecord(
+                self._logger.name,
+                number,
+                record.filename or SYSTEM,
+                record.line_number or 0,
+                "%s%s",
+                (f"{function}: " if function else "", record.message),
+                None,
+                function,
+            )
+            self._logger.handle(told)
+
+    def tail(self, count: int | None, severity: int = 0) -> list[LogRecord]:
+        """Return the last `count` records of at least this severity, or all, oldest first."""
         with self._lock:
-            records = list(self._records)
+            records = [r for r in self._records if LEVELS[r.level] >= severity]
+            files = self._files
+            if files is not None and (count is None or len(records) < count):
+                # What was written before the database was opened is in its files only.
+                return files.tail(count, severity)
         return records if count is None else records[max(0, len(records) - count) :]
 
-    def follow(self, count: int | None) -> Iterator[LogRecord]:
+    def follow(self, count: int | None, severity: int = 0) -> Iterator[LogRecord]:
         """Yield the last `count` records, then each new one, until the database is closed."""
+        if self._only_read:
+            yield from self._follow_files(count, severity)
+            return
         with self._lock:
             seen = self._count
-            records = list(self._records)
-        yield from records if count is None else records[max(0, len(records) - count) :]
+            records = self.tail(count, severity)
+        yield from records
         while True:
             with self._lock:
                 while self._count == seen and not self._closed:
@@ -140,15 +157,30 @@ class Logs:
                 records = list(self._records)[len(self._records) - fresh :]
                 seen = self._count
                 closed = self._closed
-            yield from records
+            yield from (record for record in records if LEVELS[record.level] >= severity)
             if closed:
                 return
+
+    def _follow_files(self, count: int | None, severity: int) -> Iterator[LogRecord]:
+        """Follow what another process writes, by looking again and again."""
+        files = self._files
+        assert files is not None
+        place = files.end()
+        yield from files.tail(count, severity)
+        while not self._closed:
+            records, place = files.since(place)
+            yield from (record for record in records if LEVELS.get(record.level, 0) >= severity)
+            with self._lock:
+                if not self._closed:
+                    self._changed.wait(_LOOK_AGAIN_S)
 
     def close(self) -> None:
         """Let those who follow the log come to its end."""
         with self._lock:
             self._closed = True
             self._changed.notify_all()
+            if self._files is not None:
+                self._files.close()
 
 
 @cache
@@ -213,6 +245,7 @@ class CallLog:
             level,
             _formatted(message, args),
             function=self._function,
+            target=caller.f_globals.get("__name__"),
             filename=caller.f_code.co_filename,
             line_number=caller.f_lineno,
         )
@@ -227,3 +260,21 @@ def _formatted(message: object, args: tuple[Any, ...]) -> str:
     except (TypeError, ValueError, KeyError):
         # As in `logging`, a wrong placeholder does not break the function that logs.
         return f"{text} {shorten(args, 1000)}"
+
+
+def log_panic(logs: Logs, function: str, error: Exception) -> None:
+    """Write that the code of a function broke: the traceback, and where it was raised."""
+    import traceback
+
+    frames = traceback.extract_tb(error.__traceback__)
+    logs.write(
+        "Panic",
+        "".join(traceback.format_exception(error)),
+        function=function,
+        filename=frames[-1].filename if frames else None,
+        line_number=frames[-1].lineno if frames else None,
+        trace=tuple(
+            {"module_name": f"{frame.filename}:{frame.lineno}", "func_name": frame.name}
+            for frame in reversed(frames)
+        ),
+    )
