@@ -20,10 +20,12 @@ from .errors import (
     Disconnected,
     DurabilityError,
     Error,
+    HttpError,
     InternalError,
     InvalidToken,
     ModuleError,
     PermissionDenied,
+    ProcedureTimeout,
     PublishError,
     ReducerError,
     RowNotFound,
@@ -34,8 +36,27 @@ from .errors import (
     UnknownName,
     UsageError,
 )  # fmt: skip
-from .module import Module, Query, Row, column, index, primary_key, unique
-from .runtime import JwtClaims, LogRecord, ReducerContext
+from .module import (
+    Headers,
+    Module,
+    Query,
+    Request,
+    Response,
+    Row,
+    column,
+    index,
+    primary_key,
+    unique,
+)
+from .runtime import (
+    AsyncProcedureContext,
+    HttpPolicy,
+    JwtClaims,
+    LogRecord,
+    ProcedureContext,
+    ReducerContext,
+    TransactionContext,
+)
 from .storage import IndexHandle, TableHandle, Tables
 from .types.annotations import (
     f32,
@@ -57,6 +78,7 @@ from .types.sums import Err, Ok, Some, Variant, sum_type
 from .types.values import ConnectionId, Identity, ScheduleAt, TimeDuration, Timestamp
 
 __all__ = [
+    "AsyncProcedureContext",
     "Connection",
     "ConnectionId",
     "ConstraintViolation",
@@ -71,6 +93,9 @@ __all__ = [
     "DurabilityError",
     "Err",
     "Error",
+    "Headers",
+    "HttpError",
+    "HttpPolicy",
     "Identity",
     "IndexHandle",
     "InternalError",
@@ -82,10 +107,14 @@ __all__ = [
     "ModuleError",
     "Ok",
     "PermissionDenied",
+    "ProcedureContext",
+    "ProcedureTimeout",
     "PublishError",
     "Query",
     "ReducerContext",
     "ReducerError",
+    "Request",
+    "Response",
     "Row",
     "RowNotFound",
     "ScheduleAt",
@@ -98,6 +127,7 @@ __all__ = [
     "Timestamp",
     "TokenKeys",
     "Transaction",
+    "TransactionContext",
     "TransactionError",
     "TypeMismatch",
     "UniqueConstraintViolation",

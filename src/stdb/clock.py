@@ -77,6 +77,10 @@ class ManualClock:
         """Return the microseconds since 1970-01-01 UTC that the clock shows."""
         return self._micros
 
+    def sleep_until(self, micros: int) -> None:
+        """Turn the clock forward to `micros`, if it is not past it."""
+        self._micros = max(self._micros, micros)
+
     def advance(self, by: float | timedelta) -> None:
         """Turn the clock forward by `by` seconds or by a timedelta; it never goes back."""
         step = by // _MICRO if isinstance(by, timedelta) else round(by * 1_000_000)

@@ -5,6 +5,7 @@
     Error
     ├── ReducerError              a reducer refused or failed; nothing changed
     │   └── ModuleError           ... because its code broke (see ``__cause__``)
+    │       └── ProcedureTimeout  a procedure took longer than it may; also a ``TimeoutError``
     ├── ConstraintViolation
     │   └── UniqueConstraintViolation
     ├── RowNotFound               an update of a row that is not there
@@ -21,14 +22,15 @@
     ├── DatabaseNotFound          nothing at that path; also a ``FileNotFoundError``
     ├── CorruptLogError           files that do not hold what was written to them
     ├── DurabilityError           the disk failed
+    ├── HttpError                 a request of a procedure that brought no response
     ├── Disconnected
     ├── UnknownName               no such table, column or function; also an ``AttributeError``
     ├── UsageError                a call with arguments that do not go together
     └── InternalError             a bug of stdb itself
 
-All are deterministic, the same calls on the same data raise them again, but for ``InternalError``
-and those that speak of files: ``DatabaseLocked``, ``DatabaseNotFound``, ``CorruptLogError`` and
-``DurabilityError``.
+All are deterministic, the same calls on the same data raise them again, but for ``InternalError``,
+those that speak of files (``DatabaseLocked``, ``DatabaseNotFound``, ``CorruptLogError``,
+``DurabilityError``) and those of the world outside: ``ProcedureTimeout`` and ``HttpError``.
 Each keeps what it speaks of in attributes as well as in its text.
 """
 
@@ -59,6 +61,21 @@ class ReducerError(Error):
 
 class ModuleError(ReducerError):
     """The code of a reducer broke: an exception it did not mean to raise is the ``__cause__``."""
+
+
+class ProcedureTimeout(ModuleError, TimeoutError):
+    """A procedure took longer than the ``timeout`` of its declaration, and was given up.
+
+    What it committed before stays; the transaction that it had open is undone.
+    """
+
+
+class HttpError(Error):
+    """A request of ``ctx.http`` that brought no response: refused, not allowed, too slow, too long.
+
+    A response of any status is a response, not this error. The query of the URL is left out of
+    the text, since it may hold secrets.
+    """
 
 
 class ConstraintViolation(Error):

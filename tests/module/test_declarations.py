@@ -797,8 +797,8 @@ def forgotten(name: str, x: int) -> None: ...
     [
         (no_context, r"reducer 'no_context': its first parameter is the context"),
         (untyped, r"parameter 'x' has no type; annotate it, as in `x: str`"),
-        (starred, r"parameter 'x': a reducer has a fixed list of parameters"),
-        (keyed, r"parameter 'x': a reducer has a fixed list of parameters"),
+        (starred, r"parameter 'x': there is a fixed list of parameters"),
+        (keyed, r"parameter 'x': there is a fixed list of parameters"),
         (keyword_only, r"parameter 'x': arguments come by position"),
         (returning, r"a reducer returns nothing; annotate it `-> None`"),
         (waiting, r"a reducer is a plain function.*\(no async, no yield\)"),

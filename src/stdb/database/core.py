@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from ..clock import ManualClock
 from ..errors import DatabaseClosed, TypeMismatch, shorten
-from ..runtime import Logs, Services
+from ..runtime import HttpPolicy, Logs, Services, Waits
 from .ids import Ids
 from .tables import DatabaseTables
 from .transaction import Transaction
@@ -29,6 +29,8 @@ class Core:
     """A store, the module that runs on it, and who it belongs to."""
 
     _log: Log | None
+    #: Which requests its procedures may send.
+    _http = HttpPolicy()
     _path: Path | None = None
     #: The keys it was given for tokens of other issuers.
     _keys: tuple[TokenKeys, ...] = ()
@@ -53,6 +55,7 @@ class Core:
         self._closed = False
         self._log = None
         self._queries: Queries | None = None
+        self._waits = Waits(name)
         self._take_program(program)
 
     def _take_program(self, program: Program) -> None:

@@ -14,12 +14,13 @@ from ..client import Connection
 from ..clock import SystemClock
 from ..errors import DurabilityError, TypeMismatch, UsageError, shorten
 from ..module import Module
-from ..runtime import Services, level_number
+from ..runtime import Services, as_policy, level_number
 from ..types.values import Identity
 from .calling import Calls
 from .core import refuse_identity
 from .durable import SNAPSHOT_EVERY, Durable, check_snapshots
 from .ids import ISSUER
+from .procedures import Procedures
 from .querying import Querying
 
 if TYPE_CHECKING:
@@ -30,11 +31,11 @@ if TYPE_CHECKING:
 
     from ..clock import Clock
     from ..durability import Mode
-    from ..runtime import LogRecord
+    from ..runtime import HttpPolicy, LogRecord
     from .tokens import TokenKeys
 
 
-class Database(Calls, Querying, Durable):
+class Database(Calls, Procedures, Querying, Durable):
     """A module with its data, in this process: in memory and, with a `path`, on the disk too.
 
     Parameters
@@ -61,6 +62,8 @@ class Database(Calls, Querying, Durable):
         keeps all of the log.
     keys : TokenKeys or iterable of TokenKeys, optional
         By which it knows the tokens of other issuers: see `connect`.
+    http : HttpPolicy or bool
+        Which hosts its procedures may ask: by default any that is not in a private network.
 
     Raises
     ------
@@ -109,6 +112,7 @@ class Database(Calls, Querying, Durable):
         snapshot_every: int | None = SNAPSHOT_EVERY,
         retain: int | None = None,
         keys: TokenKeys | Iterable[TokenKeys] | None = None,
+        http: HttpPolicy | bool = True,
     ) -> None:
         if not isinstance(module, Module):
             raise TypeMismatch(
@@ -124,6 +128,7 @@ class Database(Calls, Querying, Durable):
             raise TypeMismatch(f"a database's name is a str, not {shorten(name)}")
         if keys is not None:
             self._take_keys(keys)
+        self._http = as_policy(http)
         if path is not None:
             from .opening import Options, open_durable  # databases in memory need none of it
 
@@ -286,6 +291,7 @@ class Database(Calls, Querying, Durable):
         """Disconnect every client and end. Closing again does nothing."""
         if self._closed:
             return
+        self._waits.close()
         for connection in list(self._connections):
             # On a disk that has failed a client stays noted, as after a crash.
             with suppress(DurabilityError):

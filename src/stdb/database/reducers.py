@@ -1,14 +1,17 @@
-"""``db.reducers`` and ``conn.reducers``: reducers as functions."""
+"""``db.reducers``, ``conn.reducers``, ``db.procedures``: what a module declares, as functions."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from ..errors import unknown_name
-from ..module import ReducerDeclaration, signature
+from ..module import FunctionDeclaration, ProcedureDeclaration, ReducerDeclaration, signature
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+
+D = TypeVar("D", bound=FunctionDeclaration)
 
 
 class _TypeText(str):
@@ -18,18 +21,14 @@ class _TypeText(str):
     __repr__ = str.__str__
 
 
-class ReducerFunction:
-    """One reducer to be called, with its own signature and documentation."""
+class DeclaredFunction(Generic[D]):
+    """One function of a module to be called, with its own signature and documentation."""
 
-    def __init__(
-        self,
-        declared: ReducerDeclaration,
-        call: Callable[[ReducerDeclaration, tuple[Any, ...]], None],
-    ) -> None:
+    def __init__(self, declared: D, call: Callable[[D, tuple[Any, ...]], Any]) -> None:
         self._declared = declared
         self._call = call
         self.__name__ = declared.name
-        self.__doc__ = declared.function.__doc__ or f"Call the reducer {declared.name!r}."
+        self.__doc__ = declared.function.__doc__ or f"Call the {declared.kind} {declared.name!r}."
         import inspect
 
         own = list(inspect.signature(declared.function).parameters.values())[1:]
@@ -40,37 +39,36 @@ class ReducerFunction:
             ]
         )
 
-    def __call__(self, *args: Any, **named: Any) -> None:
-        """Run the reducer in a transaction; arguments by position or by keyword."""
+    def __call__(self, *args: Any, **named: Any) -> Any:
+        """Run it; arguments by position or by keyword."""
         if named:
             args = self._declared.by_name(args, named)
-        self._call(self._declared, args)
+        return self._call(self._declared, args)
 
     def __repr__(self) -> str:
-        return f"<reducer {signature(self._declared.name, self._declared.parameters)}>"
+        declared = self._declared
+        return f"<{declared.kind} {signature(declared.name, declared.parameters)}>"
 
 
-class Reducers:
-    """The reducers of a database by attribute or by name."""
+class DeclaredFunctions(Generic[D]):
+    """The functions of one kind of a database, by attribute or by name."""
 
-    def __init__(
-        self,
-        declared: dict[str, ReducerDeclaration],
-        call: Callable[[ReducerDeclaration, tuple[Any, ...]], None],
-    ) -> None:
+    kind = "function"
+
+    def __init__(self, declared: dict[str, D], call: Callable[[D, tuple[Any, ...]], Any]) -> None:
         self._declared = declared
         self._call = call
 
-    def __getattr__(self, name: str) -> ReducerFunction:
+    def __getattr__(self, name: str) -> DeclaredFunction[D]:
         if name.startswith("__"):
             raise AttributeError(name)
         return self[name]
 
-    def __getitem__(self, name: str) -> ReducerFunction:
+    def __getitem__(self, name: str) -> DeclaredFunction[D]:
         declared = self._declared.get(name)
         if declared is None:
-            raise unknown_name("reducer", name, self._declared)
-        return ReducerFunction(declared, self._call)
+            raise unknown_name(self.kind, name, self._declared)
+        return DeclaredFunction(declared, self._call)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._declared)
@@ -83,4 +81,16 @@ class Reducers:
 
     def __repr__(self) -> str:
         shown = (signature(name, declared.parameters) for name, declared in self._declared.items())
-        return f"<reducers {', '.join(shown)}>"
+        return f"<{self.kind}s {', '.join(shown)}>"
+
+
+class Reducers(DeclaredFunctions[ReducerDeclaration]):
+    """The reducers of a database."""
+
+    kind = "reducer"
+
+
+class ProcedureFunctions(DeclaredFunctions[ProcedureDeclaration]):
+    """The procedures of a database."""
+
+    kind = "procedure"

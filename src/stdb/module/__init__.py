@@ -1,8 +1,10 @@
 """What an author writes: modules, row classes, markers, queries."""
 
-from .functions import Parameter, ReducerDeclaration, signature
+from .functions import FunctionDeclaration, Parameter, ReducerDeclaration, signature
 from .markers import column, index, primary_key, unique
+from .messages import Headers, Request, Response
 from .module import Module
+from .procedures import ProcedureDeclaration
 from .program import JAVASCRIPT, PYTHON, WASM, Program
 from .query import Query
 from .rows import Row
@@ -11,11 +13,16 @@ __all__ = [
     "JAVASCRIPT",
     "PYTHON",
     "WASM",
+    "FunctionDeclaration",
+    "Headers",
     "Module",
     "Parameter",
+    "ProcedureDeclaration",
     "Program",
     "Query",
     "ReducerDeclaration",
+    "Request",
+    "Response",
     "Row",
     "column",
     "index",

@@ -1,8 +1,8 @@
-"""Reducers as they are declared: name, parameters, and the check of a call's arguments."""
+"""Functions of a module as they are declared: name, parameters, and the check of the arguments."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import msgspec
 
@@ -23,25 +23,26 @@ Lifecycle = Literal["init", "client_connected", "client_disconnected"]
 
 
 class Parameter(msgspec.Struct, frozen=True):
-    """A parameter of a reducer, after the context."""
+    """A parameter of a function, after the context."""
 
     name: str
     shape: Shape
     default: Any = MISSING
 
 
-class ReducerDeclaration(msgspec.Struct, frozen=True):
-    """A reducer: the function and what its signature says.
+class FunctionDeclaration(msgspec.Struct, frozen=True):
+    """A function of a module, and what its signature says.
 
     `take` checks a call's arguments: ``tuple -> tuple`` of exact values, defaults filled in.
     """
 
     name: str
-    function: Callable[..., None]
+    function: Callable[..., Any]
     parameters: tuple[Parameter, ...]
     take: Callable[[tuple[Any, ...]], tuple[Any, ...]]
     public: bool = True
-    lifecycle: Lifecycle | None = None
+
+    kind: ClassVar[str] = "function"
 
     @property
     def place(self) -> str:
@@ -53,22 +54,31 @@ class ReducerDeclaration(msgspec.Struct, frozen=True):
         names = [parameter.name for parameter in self.parameters]
         values = dict(zip(names, args, strict=False))
         if len(args) > len(names):
-            refuse_count(self.name, self.parameters, args)
+            refuse_count(self.name, self.parameters, args, self.kind)
         for name, value in named.items():
             if name not in names:
-                raise unknown_name("parameter", name, names, f" of reducer {self.name!r}")
+                raise unknown_name("parameter", name, names, f" of {self.kind} {self.name!r}")
             if name in values:
-                raise UsageError(f"reducer {self.name!r} got {name!r} by position and by keyword")
+                raise UsageError(
+                    f"{self.kind} {self.name!r} got {name!r} by position and by keyword"
+                )
             values[name] = value
         for parameter in self.parameters:
             if parameter.default is not MISSING:
                 values.setdefault(parameter.name, parameter.default)
         missing = [name for name in names if name not in values]
         if missing:
-            raise UsageError(
-                f"reducer {signature(self.name, self.parameters)} misses {', '.join(missing)}"
-            )
+            shown = signature(self.name, self.parameters)
+            raise UsageError(f"{self.kind} {shown} misses {', '.join(missing)}")
         return tuple(values[name] for name in names)
+
+
+class ReducerDeclaration(FunctionDeclaration, frozen=True):
+    """A reducer."""
+
+    lifecycle: Lifecycle | None = None
+
+    kind: ClassVar[str] = "reducer"
 
 
 def declare_reducer(
@@ -86,10 +96,7 @@ def declare_reducer(
     DefinitionError
         Its signature is not that of a reducer.
     """
-    given: Any = function
-    own_name = str(name or getattr(given, "__name__", ""))
-    if not callable(given) or isinstance(given, type) or not own_name:
-        raise DefinitionError(f"a reducer is a function, not {shorten(given)}")
+    own_name = function_name(function, name, "reducer")
     place = f"reducer {own_name!r}"
     import inspect  # heavy: wanted when a module is declared, not at import
 
@@ -98,7 +105,7 @@ def declare_reducer(
             f"{place}: a reducer is a plain function: it runs in one transaction and cannot wait "
             "(no async, no yield)"
         )
-    parameters = _parameters(function, scope, place)
+    parameters = declare_parameters(function, scope, place)
     if lifecycle and parameters:
         raise DefinitionError(f"{place}: the {lifecycle} reducer takes only the context")
     returns = scope.resolve(function.__annotations__.get("return"), place, function.__module__)
@@ -112,7 +119,24 @@ def declare_reducer(
     )
 
 
-def _parameters(function: Callable[..., Any], scope: Scope, place: str) -> tuple[Parameter, ...]:
+def function_name(function: Any, name: str | None, kind: str) -> str:
+    """Return the name of a function of a module: the given one, or its own."""
+    own_name = str(name or getattr(function, "__name__", ""))
+    if not callable(function) or isinstance(function, type) or not own_name:
+        raise DefinitionError(f"a {kind} is a function, not {shorten(function)}")
+    return own_name
+
+
+def declare_parameters(
+    function: Callable[..., Any], scope: Scope, place: str, context: str = "ReducerContext"
+) -> tuple[Parameter, ...]:
+    """Return the parameters that `function` takes after its context.
+
+    Raises
+    ------
+    DefinitionError
+        One that arguments cannot be given for.
+    """
     import inspect
 
     declared = list(inspect.signature(function).parameters.values())
@@ -120,14 +144,16 @@ def _parameters(function: Callable[..., Any], scope: Scope, place: str) -> tuple
         inspect.Parameter.POSITIONAL_ONLY,
         inspect.Parameter.POSITIONAL_OR_KEYWORD,
     ):
-        raise DefinitionError(f"{place}: its first parameter is the context: (ctx: ReducerContext)")
-    _check_context(declared[0], scope, place, function.__module__)
+        raise DefinitionError(f"{place}: its first parameter is the context: (ctx: {context})")
+    _check_context(declared[0], scope, place, function.__module__, context)
     return tuple(
         _parameter(parameter, scope, place, function.__module__) for parameter in declared[1:]
     )
 
 
-def _check_context(parameter: inspect.Parameter, scope: Scope, place: str, module: str) -> None:
+def _check_context(
+    parameter: inspect.Parameter, scope: Scope, place: str, module: str, context: str
+) -> None:
     """Refuse a first parameter that is of a column's type: the context was forgotten."""
     if parameter.annotation is parameter.empty:
         return
@@ -137,7 +163,7 @@ def _check_context(parameter: inspect.Parameter, scope: Scope, place: str, modul
         return  # a context, or a name that is there for type checkers only
     raise DefinitionError(
         f"{place}: its first parameter is the context, and {parameter.name!r} is {shape}; write "
-        f"(ctx: ReducerContext, {parameter.name}: {shape})"
+        f"(ctx: {context}, {parameter.name}: {shape})"
     )
 
 
@@ -146,7 +172,7 @@ def _parameter(parameter: inspect.Parameter, scope: Scope, place: str, module: s
 
     where = f"{place}, parameter {parameter.name!r}"
     if parameter.kind in (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD):
-        raise DefinitionError(f"{where}: a reducer has a fixed list of parameters, no * or **")
+        raise DefinitionError(f"{where}: there is a fixed list of parameters, no * or **")
     if parameter.kind is inspect.Parameter.KEYWORD_ONLY:
         raise DefinitionError(f"{where}: arguments come by position; leave out the * before it")
     if parameter.annotation is inspect.Parameter.empty:
@@ -165,7 +191,7 @@ def _parameter(parameter: inspect.Parameter, scope: Scope, place: str, module: s
 
 
 def make_take(
-    name: str, parameters: tuple[Parameter, ...]
+    name: str, parameters: tuple[Parameter, ...], kind: str = "reducer"
 ) -> Callable[[tuple[Any, ...]], tuple[Any, ...]]:
     """Return the generated check of a call's arguments."""
     c = Composer()
@@ -176,7 +202,7 @@ def make_take(
     ]
 
     def mend(args: tuple[Any, ...]) -> tuple[Any, ...]:
-        return mend_arguments(name, parameters, args)
+        return mend_arguments(name, parameters, args, kind)
 
     c.names["mend"] = mend
     lines = ["def take(args):", f"    if len(args) != {count}:", "        return mend(args)"]
@@ -195,43 +221,47 @@ def make_take(
 
 
 def mend_arguments(
-    name: str, parameters: tuple[Parameter, ...], args: tuple[Any, ...]
+    name: str, parameters: tuple[Parameter, ...], args: tuple[Any, ...], kind: str = "reducer"
 ) -> tuple[Any, ...]:
     """Return exact arguments with defaults filled in, or raise the error for the first bad one."""
     given = list(args)
     if len(given) > len(parameters):
-        refuse_count(name, parameters, args)
+        refuse_count(name, parameters, args, kind)
     for parameter in parameters[len(given) :]:
         if parameter.default is MISSING:
-            refuse_count(name, parameters, args)
+            refuse_count(name, parameters, args, kind)
         given.append(parameter.default)
     mended = []
     for parameter, value in zip(parameters, given, strict=True):
         try:
             mended.append(exact(parameter.shape, value))
         except Inexact as error:
-            raise argument_mismatch(error, name, parameter.name) from None
+            raise argument_mismatch(error, name, parameter.name, kind) from None
     return tuple(mended)
 
 
-def argument_mismatch(error: Inexact, name: str, parameter: str) -> TypeMismatch:
+def argument_mismatch(
+    error: Inexact, name: str, parameter: str, kind: str = "reducer"
+) -> TypeMismatch:
     """Return the error for an argument of the wrong type."""
-    return mismatch(error, f"reducer {name!r}", parameter, "argument")
+    return mismatch(error, f"{kind} {name!r}", parameter, "argument")
 
 
-def refuse_count(name: str, parameters: tuple[Parameter, ...], args: tuple[Any, ...]) -> None:
+def refuse_count(
+    name: str, parameters: tuple[Parameter, ...], args: tuple[Any, ...], kind: str = "reducer"
+) -> None:
     """Raise the error for too few or too many arguments."""
     least = sum(parameter.default is MISSING for parameter in parameters)
     most = len(parameters)
     wanted = f"{most}" if least == most else f"{least} to {most}"
     raise UsageError(
-        f"reducer {signature(name, parameters)} takes {wanted} argument{'s' * (most != 1)}, "
+        f"{kind} {signature(name, parameters)} takes {wanted} argument{'s' * (most != 1)}, "
         f"got {len(args)}"
     )
 
 
 def signature(name: str, parameters: tuple[Parameter, ...]) -> str:
-    """Return the reducer as one would write its call, with types."""
+    """Return the function as one would write its call, with types."""
     shown = ", ".join(
         f"{parameter.name}: {parameter.shape}"
         + ("" if parameter.default is MISSING else f" = {shorten(parameter.default)}")

@@ -1,4 +1,4 @@
-"""`Module`: what an author writes. Tables, reducers, lifecycle reducers.
+"""`Module`: what an author writes. Tables, reducers, lifecycle reducers, procedures.
 
 A module collects declarations. `Module.freeze` turns what is there into a `Program`: the raw
 definition, validated like that of any compiled module, with the Python functions beside it.
@@ -9,20 +9,25 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
+import msgspec
+
 from ..errors import DefinitionError, shorten
 from ..types.annotations import Scope
-from .functions import ReducerDeclaration, declare_reducer
+from .functions import FunctionDeclaration, ReducerDeclaration, declare_reducer
+from .procedures import ProcedureDeclaration, declare_procedure
 from .program import PYTHON, Program
 from .rows import TableDeclaration, declare_row
+from .scheduling import awaited_row, check_scheduled, scheduled_name
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from types import FrameType
 
     from ..schema import ModuleDef
 
 C = TypeVar("C")
 F = TypeVar("F", bound="Callable[..., Any]")
+D = TypeVar("D", ReducerDeclaration, ProcedureDeclaration)
 _Lifecycle = Literal["init", "client_connected", "client_disconnected"]
 
 
@@ -55,6 +60,9 @@ class Module:
         self.name = name
         self._tables: dict[str, TableDeclaration] = {}
         self._reducers: dict[str, ReducerDeclaration] = {}
+        self._procedures: dict[str, ProcedureDeclaration] = {}
+        #: Functions whose row class is not there yet -> its name, and what declares them.
+        self._waiting: dict[Any, tuple[str, Scope, Callable[[], None]]] = {}
 
     def __repr__(self) -> str:
         tables, reducers = len(self._tables), len(self._reducers)
@@ -66,7 +74,12 @@ class Module:
     # -- tables --------------------------------------------------------------------------------
 
     def table(
-        self, name: str | None = None, *, public: bool = False, event: bool = False
+        self,
+        name: str | None = None,
+        *,
+        public: bool = False,
+        event: bool = False,
+        scheduled: Callable[..., Any] | str | None = None,
     ) -> Callable[[type[C]], type[C]]:
         """Declare a table; the decorated class becomes the class of its rows.
 
@@ -78,6 +91,9 @@ class Module:
             Whether every client may read it.
         event : bool
             Whether its rows live for one transaction only, to tell subscribers something.
+        scheduled : callable or str, optional
+            The reducer or procedure that each row calls, with the row, when its time has come.
+            The row has a column of type `ScheduleAt` and a primary key of type ``u64``.
 
         Raises
         ------
@@ -111,8 +127,10 @@ class Module:
                 )
             row = declare_row(cls, scope)
             table_name = name or snake_case(cls.__name__)
+            if scheduled is not None:
+                check_scheduled(scheduled, row, table_name, self.name)
             declaration = TableDeclaration(
-                table_name, row, public, event, f"{cls.__module__}.{cls.__qualname__}"
+                table_name, row, public, event, f"{cls.__module__}.{cls.__qualname__}", scheduled
             )
             before = self._tables.get(table_name)
             if before is not None and before.place != declaration.place:
@@ -123,6 +141,7 @@ class Module:
             self._tables[table_name] = declaration
             if table_name not in row.cls.__stdb_tables__:
                 row.cls.__stdb_tables__.append(table_name)
+            self._declare_waiting(row.cls)
             return row.cls
 
         return declare
@@ -160,7 +179,70 @@ class Module:
         scope = Scope(_caller())
 
         def declare(function: F) -> F:
-            self._add(declare_reducer(function, scope, name=name, public=public))
+            def add() -> None:
+                self._add(declare_reducer(function, scope, name=name, public=public))
+
+            self._declare(function, scope, add)
+            return function
+
+        return declare if function is None else declare(function)
+
+    @overload
+    def procedure(self, function: F, /) -> F: ...
+    @overload
+    def procedure(
+        self, /, *, name: str | None = None, public: bool = True, timeout: float | None = None
+    ) -> Callable[[F], F]: ...
+    def procedure(
+        self,
+        function: Any = None,
+        /,
+        *,
+        name: str | None = None,
+        public: bool = True,
+        timeout: float | None = None,
+    ) -> Any:
+        """Declare a procedure: a function that may wait, ask the world, and return a value.
+
+        It runs outside of any transaction and opens its own.
+
+        Parameters
+        ----------
+        function : callable
+            ``(ctx: ProcedureContext, …annotated parameters) -> annotated value``, or ``async def``
+            with an `AsyncProcedureContext`.
+        name : str, optional
+            The function's own name when not given.
+        public : bool
+            Whether clients may call it; otherwise only the owner.
+        timeout : float, optional
+            After how many seconds a call fails with `ProcedureTimeout`.
+
+        Examples
+        --------
+        >>> import stdb
+        >>> counter = stdb.Module("counter")
+        >>> @counter.table()
+        ... class Visit(stdb.Row):
+        ...     id: stdb.u64 = stdb.primary_key(auto_inc=True)
+        ...     name: str
+        >>> @counter.procedure
+        ... def visit(ctx: stdb.ProcedureContext, name: str) -> int:
+        ...     with ctx.transaction() as tx:
+        ...         tx.db[Visit].insert(Visit(name=name))
+        ...         return tx.db[Visit].count()
+        >>> stdb.Database(counter).procedures.visit("Ann")
+        1
+        """
+        scope = Scope(_caller())
+
+        def declare(function: F) -> F:
+            def add() -> None:
+                self._add(
+                    declare_procedure(function, scope, name=name, public=public, timeout=timeout)
+                )
+
+            self._declare(function, scope, add)
             return function
 
         return declare if function is None else declare(function)
@@ -199,21 +281,44 @@ class Module:
 
         return declare if function is None else declare(function)
 
-    def _add(self, declaration: ReducerDeclaration) -> None:
-        before = self._reducers.get(declaration.name)
+    def _declare(self, function: Any, scope: Scope, add: Callable[[], None]) -> None:
+        """Declare a function now, or when the row class that it takes is there."""
+        row_class = awaited_row(function, scope)
+        if row_class is None:
+            add()
+        else:
+            self._waiting[function] = (row_class, scope, add)
+
+    def _declare_waiting(self, row_class: type[Any]) -> None:
+        """Declare the functions that waited for a row class."""
+        for function, (name, scope, add) in list(self._waiting.items()):
+            if name == row_class.__name__:
+                scope.names[name] = row_class
+                add()
+                del self._waiting[function]
+
+    def _add(self, declaration: ReducerDeclaration | ProcedureDeclaration) -> None:
+        name = declaration.name
+        functions: dict[str, FunctionDeclaration] = {**self._reducers, **self._procedures}
+        before = functions.get(name)
         if before is not None and before.place != declaration.place:
             raise DefinitionError(
-                f"module {self.name!r} has a reducer {declaration.name!r} already, "
-                f"{before.place}; give {declaration.place} another name"
+                f"module {self.name!r} has a {before.kind} {name!r} already, {before.place}; "
+                f"give {declaration.place} another name"
             )
+        if isinstance(declaration, ProcedureDeclaration):
+            self._reducers.pop(name, None)
+            self._procedures[name] = declaration
+            return
         if declaration.lifecycle is not None:
-            for name, other in list(self._reducers.items()):
-                if other.lifecycle == declaration.lifecycle and name != declaration.name:
+            for other in self._reducers.values():
+                if other.lifecycle == declaration.lifecycle and other.name != name:
                     raise DefinitionError(
                         f"module {self.name!r} has its {declaration.lifecycle} reducer already: "
                         f"{other.place}; there is one at most"
                     )
-        self._reducers[declaration.name] = declaration
+        self._procedures.pop(name, None)
+        self._reducers[name] = declaration
 
     # -- the whole -----------------------------------------------------------------------------
 
@@ -232,14 +337,30 @@ class Module:
         from ..schema import encode_module_def, validate
         from .raw_definition import raw_definition
 
+        for _, _, add in self._waiting.values():
+            add()
         self._check_class_names()
-        raw = raw_definition(self._tables.values(), self._reducers.values())
+        functions: list[FunctionDeclaration] = [
+            *self._reducers.values(),
+            *self._procedures.values(),
+        ]
+        scheduled = {
+            table.name: scheduled_name(table, functions, self.name)
+            for table in self._tables.values()
+            if table.scheduled is not None
+        }
+        raw = raw_definition(
+            self._tables.values(),
+            self._reducers.values(),
+            procedures=self._procedures.values(),
+            scheduled=scheduled,
+        )
         definition = validate(raw)
-        shapes = {name: table.row.shape for name, table in self._tables.items()}
         return Program(
             definition,
-            shapes,
-            dict(self._reducers),
+            shapes={name: table.row.shape for name, table in self._tables.items()},
+            reducers=_with_privacy(self._reducers, definition.reducers),
+            procedures=_with_privacy(self._procedures, definition.procedures),
             program_bytes=encode_module_def(raw),
             kind=PYTHON,
         )
@@ -260,3 +381,11 @@ class Module:
 def _caller() -> FrameType:
     """Return the frame of whoever called the decorator: annotations mean what they mean there."""
     return sys._getframe(2)
+
+
+def _with_privacy(declared: dict[str, D], defined: Mapping[str, Any]) -> dict[str, D]:
+    """Return the functions with the privacy that validation gave them: what is scheduled has it."""
+    return {
+        name: msgspec.structs.replace(each, public=False) if defined[name].is_private else each
+        for name, each in declared.items()
+    }

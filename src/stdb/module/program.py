@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from .functions import ReducerDeclaration
+from .procedures import ProcedureDeclaration
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,7 +34,7 @@ class Program(msgspec.Struct, frozen=True):
         Its tables and functions.
     shapes : dict
         Table name -> shape of its rows.
-    reducers : dict
+    reducers, procedures : dict
         Name -> declaration.
     program_bytes : bytes
         What ``st_module`` keeps: the binary, or the raw definition of a Python module.
@@ -53,6 +54,7 @@ class Program(msgspec.Struct, frozen=True):
     kind: int = PYTHON
     start: Callable[[Any], Program] | None = None
     stop: Callable[[], None] | None = None
+    procedures: dict[str, ProcedureDeclaration] = {}
 
     def bind(self, database: Any) -> Program:
         """Return the program with functions that run on `database`."""

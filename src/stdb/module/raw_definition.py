@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..schema.layout import Variant
 from ..schema.names import index_name
@@ -13,7 +13,9 @@ from ..schema.raw_v10 import (
     RawIndexV10,
     RawLifecycleReducerV10,
     RawModuleDefV10,
+    RawProcedureV10,
     RawReducerV10,
+    RawScheduleV10,
     RawScopedTypeNameV10,
     RawSequenceV10,
     RawTableV10,
@@ -32,11 +34,13 @@ from ..types.shapes import (
     Unit,
 )  # fmt: skip
 from .markers import MISSING, Marker
+from .scheduling import schedule_column
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
-    from .functions import ReducerDeclaration
+    from .functions import FunctionDeclaration, ReducerDeclaration
+    from .procedures import ProcedureDeclaration
     from .rows import RowDeclaration, TableDeclaration
 
 _LIFECYCLES = {
@@ -95,38 +99,65 @@ class TypespaceBuilder:
 
 
 def raw_definition(
-    tables: Iterable[TableDeclaration], reducers: Iterable[ReducerDeclaration]
+    tables: Iterable[TableDeclaration],
+    reducers: Iterable[ReducerDeclaration],
+    *,
+    procedures: Iterable[ProcedureDeclaration] = (),
+    scheduled: Mapping[str, str] = {},
 ) -> RawModuleDefV10:
-    """Return the raw definition of a Python module. Its names stand as they are written."""
+    """Return the raw definition of a Python module. Its names stand as they are written.
+
+    `scheduled` is table -> function, for scheduled tables.
+    """
     builder = TypespaceBuilder()
-    raw_tables = tuple(_raw_table(table, builder) for table in tables)
+    declared_tables = list(tables)
     declared = list(reducers)
-    raw_reducers = tuple(
-        RawReducerV10(
-            source_name=reducer.name,
-            params=at.Product(
-                tuple(at.Element(p.name, builder.use(p.shape)) for p in reducer.parameters)
-            ),
-            visibility="ClientCallable" if reducer.public else "Private",
-        )
-        for reducer in declared
-    )
-    lifecycle = tuple(
-        RawLifecycleReducerV10(_LIFECYCLES[reducer.lifecycle], reducer.name)  # type: ignore[arg-type]
-        for reducer in declared
-        if reducer.lifecycle is not None
-    )
+    sections: dict[str, Any] = {
+        "Tables": tuple(_raw_table(table, builder) for table in declared_tables),
+        "Reducers": tuple(
+            RawReducerV10(
+                source_name=reducer.name,
+                params=_params(reducer, builder),
+                visibility="ClientCallable" if reducer.public else "Private",
+            )
+            for reducer in declared
+        ),
+        "LifeCycleReducers": tuple(
+            RawLifecycleReducerV10(_LIFECYCLES[reducer.lifecycle], reducer.name)  # type: ignore[arg-type]
+            for reducer in declared
+            if reducer.lifecycle is not None
+        ),
+    }
+    optional: dict[str, Any] = {
+        "Procedures": tuple(
+            RawProcedureV10(
+                procedure.name,
+                _params(procedure, builder),
+                builder.use(procedure.returns),
+                "ClientCallable" if procedure.public else "Private",
+            )
+            for procedure in procedures
+        ),
+        "Schedules": tuple(
+            RawScheduleV10(None, table.name, schedule_column(table.row), scheduled[table.name])
+            for table in declared_tables
+            if table.name in scheduled
+        ),
+    }
+    sections |= {name: section for name, section in optional.items() if section}
     return RawModuleDefV10.of(
         Typespace=at.Typespace(tuple(builder.types)),
         Types=tuple(
             RawTypeV10(RawScopedTypeNameV10((), name), ref, custom_ordering=True)
             for name, ref in builder.named
         ),
-        Tables=raw_tables,
-        Reducers=raw_reducers,
-        LifeCycleReducers=lifecycle,
+        **sections,
         CaseConversionPolicy="None",
     )
+
+
+def _params(declared: FunctionDeclaration, builder: TypespaceBuilder) -> at.Product:
+    return at.Product(tuple(at.Element(p.name, builder.use(p.shape)) for p in declared.parameters))
 
 
 class _Keys:

@@ -129,13 +129,17 @@ class RowDeclaration(msgspec.Struct, frozen=True):
 
 
 class TableDeclaration(msgspec.Struct, frozen=True):
-    """A table as its module declares it; `place` says where."""
+    """A table as its module declares it; `place` says where.
+
+    `scheduled` is the function that its rows call, or the name of it.
+    """
 
     name: str
     row: RowDeclaration
     public: bool
     event: bool
     place: str
+    scheduled: Callable[..., Any] | str | None = None
 
 
 #: What of a class body does not go into the row class.

@@ -24,29 +24,23 @@ class Services(msgspec.Struct):
     logs: Logs
 
 
-class ReducerContext(msgspec.Struct, eq=False):
-    """The first argument of a reducer.
+class CallContext:
+    """What the contexts of all functions have: when, which database, chance, the log.
 
-    It is good for the one call; a reducer that calls another one passes it on.
-
-    Attributes
-    ----------
-    db : Tables
-        The tables, to read and write: ``ctx.db.message`` or, typed, ``ctx.db[Message]``.
-    sender : Identity
-        Who calls.
-    connection_id : ConnectionId or None
-        Through which connection; None in ``init``.
+    A context says who calls (`sender`, `connection_id`) and keeps `_micros`, `_services`,
+    `_function`, `_random` and `_uuid_count` for this.
     """
 
-    db: Tables
-    sender: Identity
-    connection_id: ConnectionId | None
-    _micros: int
-    _services: Services
-    _function: str
-    _random: random.Random | None = None
-    _uuid_count: int = 0
+    if TYPE_CHECKING:
+        sender: Identity
+        connection_id: ConnectionId | None
+        _micros: int
+        _services: Services
+        _function: str
+        _random: random.Random | None
+        _uuid_count: int
+    else:
+        __slots__ = ()
 
     @property
     def timestamp(self) -> Timestamp:
@@ -66,11 +60,6 @@ class ReducerContext(msgspec.Struct, eq=False):
 
             self._random = random.Random(self._micros)  # noqa: S311 - deterministic by design
         return self._random
-
-    @property
-    def sender_auth(self) -> SenderAuth:
-        """How the caller proved who it is, with the claims of its token."""
-        return SenderAuth(self.db, self.connection_id)
 
     @property
     def log(self) -> CallLog:
@@ -104,3 +93,33 @@ class ReducerContext(msgspec.Struct, eq=False):
 
     def __repr__(self) -> str:
         return f"<context of {self._function!r} for {self.sender.hex()[:16]}… at {self.timestamp}>"
+
+
+class ReducerContext(CallContext, msgspec.Struct, eq=False):
+    """The first argument of a reducer.
+
+    It is good for the one call; a reducer that calls another one passes it on.
+
+    Attributes
+    ----------
+    db : Tables
+        The tables, to read and write: ``ctx.db.message`` or, typed, ``ctx.db[Message]``.
+    sender : Identity
+        Who calls.
+    connection_id : ConnectionId or None
+        Through which connection; None in ``init`` and in what a schedule calls.
+    """
+
+    db: Tables
+    sender: Identity
+    connection_id: ConnectionId | None
+    _micros: int
+    _services: Services
+    _function: str
+    _random: random.Random | None = None
+    _uuid_count: int = 0
+
+    @property
+    def sender_auth(self) -> SenderAuth:
+        """How the caller proved who it is, with the claims of its token."""
+        return SenderAuth(self.db, self.connection_id)
