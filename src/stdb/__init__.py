@@ -36,27 +36,8 @@ from .errors import (
     UnknownName,
     UsageError,
 )  # fmt: skip
-from .module import (
-    Headers,
-    Module,
-    Query,
-    Request,
-    Response,
-    Row,
-    column,
-    index,
-    primary_key,
-    unique,
-)
-from .runtime import (
-    AsyncProcedureContext,
-    HttpPolicy,
-    JwtClaims,
-    LogRecord,
-    ProcedureContext,
-    ReducerContext,
-    TransactionContext,
-)
+from .module import Module, Query, Row, column, index, primary_key, unique
+from .runtime import JwtClaims, LogRecord, ReducerContext
 from .storage import IndexHandle, TableHandle, Tables
 from .types.annotations import (
     f32,
@@ -156,12 +137,27 @@ __all__ = [
     "unique",
 ]
 
-
 if typing.TYPE_CHECKING:
     from .database.tokens import TokenKeys
+    from .module.messages import Headers, Request, Response
+    from .runtime.http_policy import HttpPolicy
+    from .runtime.procedure_context import (
+        AsyncProcedureContext,
+        ProcedureContext,
+        TransactionContext,
+    )
 
 #: Public names that are seldom needed: where they come from, at their first use.
-_LATER = {"TokenKeys": "stdb.database.tokens"}
+_LATER = {
+    "AsyncProcedureContext": "stdb.runtime.procedure_context",
+    "Headers": "stdb.module.messages",
+    "HttpPolicy": "stdb.runtime.http_policy",
+    "ProcedureContext": "stdb.runtime.procedure_context",
+    "Request": "stdb.module.messages",
+    "Response": "stdb.module.messages",
+    "TokenKeys": "stdb.database.tokens",
+    "TransactionContext": "stdb.runtime.procedure_context",
+}
 
 
 def __getattr__(name: str) -> object:

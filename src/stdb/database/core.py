@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from ..clock import ManualClock
 from ..errors import DatabaseClosed, TypeMismatch, shorten
-from ..runtime import HttpPolicy, Logs, Services, Waits
+from ..runtime import Logs, Services
 from .ids import Ids
 from .tables import DatabaseTables
 from .transaction import Transaction
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from ..clock import Clock
     from ..durability import Log
     from ..module import Program, ReducerDeclaration
+    from ..runtime.http_policy import HttpPolicy
+    from ..runtime.waiting import Waits
     from ..storage.store import Store
     from ..types.values import Identity
     from .queries import Queries
@@ -30,7 +32,7 @@ class Core:
 
     _log: Log | None
     #: Which requests its procedures may send.
-    _http = HttpPolicy()
+    _http: HttpPolicy | bool = True
     _path: Path | None = None
     #: The keys it was given for tokens of other issuers.
     _keys: tuple[TokenKeys, ...] = ()
@@ -55,7 +57,7 @@ class Core:
         self._closed = False
         self._log = None
         self._queries: Queries | None = None
-        self._waits = Waits(name)
+        self._waits: Waits | None = None
         self._take_program(program)
 
     def _take_program(self, program: Program) -> None:

@@ -14,7 +14,7 @@ from ..client import Connection
 from ..clock import SystemClock
 from ..errors import DurabilityError, TypeMismatch, UsageError, shorten
 from ..module import Module
-from ..runtime import Services, as_policy, level_number
+from ..runtime import Services, level_number
 from ..types.values import Identity
 from .calling import Calls
 from .core import refuse_identity
@@ -31,7 +31,8 @@ if TYPE_CHECKING:
 
     from ..clock import Clock
     from ..durability import Mode
-    from ..runtime import HttpPolicy, LogRecord
+    from ..runtime import LogRecord
+    from ..runtime.http_policy import HttpPolicy
     from .tokens import TokenKeys
 
 
@@ -128,7 +129,10 @@ class Database(Calls, Procedures, Querying, Durable):
             raise TypeMismatch(f"a database's name is a str, not {shorten(name)}")
         if keys is not None:
             self._take_keys(keys)
-        self._http = as_policy(http)
+        if http is not True:
+            from ..runtime.http_policy import as_policy
+
+            self._http = as_policy(http)
         if path is not None:
             from .opening import Options, open_durable  # databases in memory need none of it
 
@@ -291,7 +295,8 @@ class Database(Calls, Procedures, Querying, Durable):
         """Disconnect every client and end. Closing again does nothing."""
         if self._closed:
             return
-        self._waits.close()
+        if self._waits is not None:
+            self._waits.close()
         for connection in list(self._connections):
             # On a disk that has failed a client stays noted, as after a crash.
             with suppress(DurabilityError):

@@ -19,7 +19,7 @@ from ..errors import (
     shorten,
 )
 from ..runtime.procedure_context import AsyncProcedureContext, ProcedureContext, refuse_nested
-from ..runtime.waiting import Deadline
+from ..runtime.waiting import Deadline, Waits
 from ..types.exact import Inexact, exact
 
 if TYPE_CHECKING:
@@ -46,6 +46,7 @@ class ProcedureTransactions:
         deadline: Deadline,
     ) -> None:
         self._database = database
+        self._waits = database._waits or _make_waits(database)
         self._state = database._store.state
         self.services = database._services
         self.function = function
@@ -150,7 +151,7 @@ class ProcedureTransactions:
     def wait_until(self, micros: int) -> int:
         """Return when the clock of the database shows `micros`, with what it shows then."""
         clock = self._database._clock
-        waits = self._database._waits
+        waits = self._waits
         waits.check()
         if isinstance(clock, ManualClock):
             self.deadline.left()
@@ -166,7 +167,7 @@ class ProcedureTransactions:
     async def wait_until_async(self, micros: int) -> int:
         """Return when the clock of the database shows `micros`; the event loop goes on."""
         clock = self._database._clock
-        waits = self._database._waits
+        waits = self._waits
         if isinstance(clock, ManualClock):
             await waits.wait_async(0)
             clock.sleep_until(micros)
@@ -180,14 +181,22 @@ class ProcedureTransactions:
     def http(self) -> HttpClient:
         """Return what sends its requests."""
         from ..runtime.http import HttpClient
+        from ..runtime.http_policy import as_policy
 
-        return HttpClient(self._database._http, self._database._waits, self.deadline)
+        return HttpClient(as_policy(self._database._http), self._waits, self.deadline)
 
     def async_http(self) -> AsyncHttpClient:
         """Return what sends its requests beside an event loop."""
         from ..runtime.http import AsyncHttpClient
 
         return AsyncHttpClient(self.http())
+
+
+def _make_waits(database: Core) -> Waits:
+    with database._state.lock:
+        if database._waits is None:
+            database._waits = Waits(database.name)
+        return database._waits
 
 
 def run_procedure(

@@ -2,7 +2,6 @@
 
 from .functions import FunctionDeclaration, Parameter, ReducerDeclaration, signature
 from .markers import column, index, primary_key, unique
-from .messages import Headers, Request, Response
 from .module import Module
 from .procedures import ProcedureDeclaration
 from .program import JAVASCRIPT, PYTHON, WASM, Program
@@ -14,15 +13,12 @@ __all__ = [
     "PYTHON",
     "WASM",
     "FunctionDeclaration",
-    "Headers",
     "Module",
     "Parameter",
     "ProcedureDeclaration",
     "Program",
     "Query",
     "ReducerDeclaration",
-    "Request",
-    "Response",
     "Row",
     "column",
     "index",
