@@ -23,7 +23,7 @@ from ..runtime.waiting import Deadline, Waits
 from ..types.exact import Inexact, exact
 
 if TYPE_CHECKING:
-    from ..module import ProcedureDeclaration
+    from ..module.procedures import ProcedureDeclaration
     from ..runtime.http import AsyncHttpClient, HttpClient
     from ..storage import Tables
     from ..types.values import ConnectionId, Identity

@@ -10,7 +10,7 @@ from .core import Core, refuse_identity
 from .reducers import ProcedureFunctions
 
 if TYPE_CHECKING:
-    from ..module import ProcedureDeclaration
+    from ..module.procedures import ProcedureDeclaration
     from ..types.values import ConnectionId
 
 

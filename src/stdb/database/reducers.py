@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from ..errors import unknown_name
-from ..module import FunctionDeclaration, ProcedureDeclaration, ReducerDeclaration, signature
+from ..module import FunctionDeclaration, signature
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-
-D = TypeVar("D", bound=FunctionDeclaration)
+    from collections.abc import Callable, Iterator, Mapping
 
 
 class _TypeText(str):
@@ -21,10 +18,12 @@ class _TypeText(str):
     __repr__ = str.__str__
 
 
-class DeclaredFunction(Generic[D]):
+class DeclaredFunction:
     """One function of a module to be called, with its own signature and documentation."""
 
-    def __init__(self, declared: D, call: Callable[[D, tuple[Any, ...]], Any]) -> None:
+    def __init__(
+        self, declared: FunctionDeclaration, call: Callable[[Any, tuple[Any, ...]], Any]
+    ) -> None:
         self._declared = declared
         self._call = call
         self.__name__ = declared.name
@@ -50,21 +49,25 @@ class DeclaredFunction(Generic[D]):
         return f"<{declared.kind} {signature(declared.name, declared.parameters)}>"
 
 
-class DeclaredFunctions(Generic[D]):
+class DeclaredFunctions:
     """The functions of one kind of a database, by attribute or by name."""
 
     kind = "function"
 
-    def __init__(self, declared: dict[str, D], call: Callable[[D, tuple[Any, ...]], Any]) -> None:
+    def __init__(
+        self,
+        declared: Mapping[str, FunctionDeclaration],
+        call: Callable[[Any, tuple[Any, ...]], Any],
+    ) -> None:
         self._declared = declared
         self._call = call
 
-    def __getattr__(self, name: str) -> DeclaredFunction[D]:
+    def __getattr__(self, name: str) -> DeclaredFunction:
         if name.startswith("__"):
             raise AttributeError(name)
         return self[name]
 
-    def __getitem__(self, name: str) -> DeclaredFunction[D]:
+    def __getitem__(self, name: str) -> DeclaredFunction:
         declared = self._declared.get(name)
         if declared is None:
             raise unknown_name(self.kind, name, self._declared)
@@ -84,13 +87,13 @@ class DeclaredFunctions(Generic[D]):
         return f"<{self.kind}s {', '.join(shown)}>"
 
 
-class Reducers(DeclaredFunctions[ReducerDeclaration]):
+class Reducers(DeclaredFunctions):
     """The reducers of a database."""
 
     kind = "reducer"
 
 
-class ProcedureFunctions(DeclaredFunctions[ProcedureDeclaration]):
+class ProcedureFunctions(DeclaredFunctions):
     """The procedures of a database."""
 
     kind = "procedure"

@@ -3,7 +3,6 @@
 from .functions import FunctionDeclaration, Parameter, ReducerDeclaration, signature
 from .markers import column, index, primary_key, unique
 from .module import Module
-from .procedures import ProcedureDeclaration
 from .program import JAVASCRIPT, PYTHON, WASM, Program
 from .query import Query
 from .rows import Row
@@ -15,7 +14,6 @@ __all__ = [
     "FunctionDeclaration",
     "Module",
     "Parameter",
-    "ProcedureDeclaration",
     "Program",
     "Query",
     "ReducerDeclaration",

@@ -14,20 +14,19 @@ import msgspec
 from ..errors import DefinitionError, shorten
 from ..types.annotations import Scope
 from .functions import FunctionDeclaration, ReducerDeclaration, declare_reducer
-from .procedures import ProcedureDeclaration, declare_procedure
 from .program import PYTHON, Program
 from .rows import TableDeclaration, declare_row
-from .scheduling import awaited_row, check_scheduled, scheduled_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from types import FrameType
 
     from ..schema import ModuleDef
+    from .procedures import ProcedureDeclaration
 
 C = TypeVar("C")
 F = TypeVar("F", bound="Callable[..., Any]")
-D = TypeVar("D", ReducerDeclaration, ProcedureDeclaration)
+D = TypeVar("D", bound=FunctionDeclaration)
 _Lifecycle = Literal["init", "client_connected", "client_disconnected"]
 
 
@@ -128,6 +127,8 @@ class Module:
             row = declare_row(cls, scope)
             table_name = name or snake_case(cls.__name__)
             if scheduled is not None:
+                from .scheduling import check_scheduled
+
                 check_scheduled(scheduled, row, table_name, self.name)
             declaration = TableDeclaration(
                 table_name, row, public, event, f"{cls.__module__}.{cls.__qualname__}", scheduled
@@ -237,6 +238,8 @@ class Module:
         scope = Scope(_caller())
 
         def declare(function: F) -> F:
+            from .procedures import declare_procedure
+
             def add() -> None:
                 self._add(
                     declare_procedure(function, scope, name=name, public=public, timeout=timeout)
@@ -283,6 +286,8 @@ class Module:
 
     def _declare(self, function: Any, scope: Scope, add: Callable[[], None]) -> None:
         """Declare a function now, or when the row class that it takes is there."""
+        from .scheduling import awaited_row
+
         row_class = awaited_row(function, scope)
         if row_class is None:
             add()
@@ -306,7 +311,7 @@ class Module:
                 f"module {self.name!r} has a {before.kind} {name!r} already, {before.place}; "
                 f"give {declaration.place} another name"
             )
-        if isinstance(declaration, ProcedureDeclaration):
+        if not isinstance(declaration, ReducerDeclaration):
             self._reducers.pop(name, None)
             self._procedures[name] = declaration
             return
@@ -336,6 +341,7 @@ class Module:
         """Return the module as it is now, validated, for a database to run."""
         from ..schema import encode_module_def, validate
         from .raw_definition import raw_definition
+        from .scheduling import scheduled_name
 
         for _, _, add in self._waiting.values():
             add()

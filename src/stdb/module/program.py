@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from .functions import ReducerDeclaration
-from .procedures import ProcedureDeclaration
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ..schema import ModuleDef
     from ..types.shapes import Record
+    from .procedures import ProcedureDeclaration
 
 #: ``program_kind`` in ``st_module``. The last is ours: SpacetimeDB has no modules in Python.
 WASM: Final = 0
