@@ -1,18 +1,8 @@
 """Where the parts of a row lie in a page, and functions that carry rows in and out.
 
 In a page a row has a fixed size: parts are aligned, the variants of a sum share one place, and a
-text or array is a reference of 4 bytes (length, first granule) to an object elsewhere in the page.
-
-========================  =================================================================
- type                      size, alignment
-========================  =================================================================
- bool, number              its own, its own
- text, array               4, 2
- product                   parts in order, each aligned; rounded up to the largest alignment
- sum                       tag at 0; every payload at A, the largest alignment of a payload;
-                           A and the largest payload, rounded up to A
- row                       a product, rounded up to an even size, at least 2
-========================  =================================================================
+text or array is a reference of 4 bytes (length, first granule) to an object elsewhere in the page
+(see `types.page_layout`).
 
 What the functions take and give are the bytes that a log has of the row (its BSATN).
 
@@ -25,47 +15,14 @@ from struct import Struct
 from typing import TYPE_CHECKING, Any, Final
 
 from ..codegen import make_function
-from ..errors import InternalError
 from ..types import algebraic as at
+from ..types.page_layout import SIZES, layout, round_up, row_size
 from .skip import Overrun, fixed_size, make_skipper
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_PRIMITIVES: Final = {type_: bits // 8 for type_, (bits, _) in at.INTEGERS.items()} | {
-    at.BOOL: 1, at.F32: 4, at.F64: 8,
-}  # fmt: skip
 _U32: Final = Struct("<I").unpack_from
-
-
-def layout(type_: at.AlgebraicType) -> tuple[int, int]:
-    """Return the size and the alignment of a type without references to others."""
-    if type_ in _PRIMITIVES:
-        return _PRIMITIVES[type_], _PRIMITIVES[type_]
-    if type_ == at.STRING or isinstance(type_, at.Array):
-        return 4, 2
-    if isinstance(type_, at.Product):
-        size, largest = 0, 1
-        for element in type_.elements:
-            inner, alignment = layout(element.type)
-            size = round_up(size, alignment) + inner
-            largest = max(largest, alignment)
-        return round_up(size, largest), largest
-    if isinstance(type_, at.Sum):
-        payloads = [layout(variant.type) for variant in type_.variants]
-        largest = max((alignment for _, alignment in payloads), default=1)
-        return largest + round_up(max((size for size, _ in payloads), default=0), largest), largest
-    raise InternalError(f"a column of type {type_}")
-
-
-def row_size(row_type: at.Product) -> int:
-    """Return how many bytes of a page a row takes, its objects not counted."""
-    return max(2, round_up(layout(row_type)[0], 2))
-
-
-def round_up(size: int, alignment: int) -> int:
-    """Return the next multiple of `alignment`."""
-    return -(-size // alignment) * alignment
 
 
 def is_flat(row_type: at.Product) -> bool:
@@ -86,7 +43,7 @@ def _has_sum(type_: at.AlgebraicType) -> bool:
 def _leaves(type_: at.AlgebraicType) -> list[int]:
     if isinstance(type_, at.Product):
         return [size for element in type_.elements for size in _leaves(element.type)]
-    return [_PRIMITIVES[type_]]
+    return [SIZES[type_]]
 
 
 def offsets(row_type: at.Product) -> list[int]:
@@ -135,10 +92,10 @@ class _IntoPage(_Writer):
             self._padding += size
 
     def value(self, type_: at.AlgebraicType, depth: int) -> None:
-        if type_ in _PRIMITIVES:
+        if type_ in SIZES:
             if self._padding:
                 self.close(depth)
-            self._run += _PRIMITIVES[type_]
+            self._run += SIZES[type_]
         elif isinstance(type_, at.Product):
             end = 0
             for element, start in zip(type_.elements, offsets(type_), strict=True):
@@ -198,8 +155,8 @@ class _OutOfPage(_Writer):
             self._run = None
 
     def value(self, type_: at.AlgebraicType, start: int, depth: int) -> None:
-        if type_ in _PRIMITIVES:
-            end = start + _PRIMITIVES[type_]
+        if type_ in SIZES:
+            end = start + SIZES[type_]
             if self._run is not None and self._run[1] == start:
                 self._run = (self._run[0], end)
                 return

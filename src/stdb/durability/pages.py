@@ -33,7 +33,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from blake3 import blake3
 
-from .layout import is_flat, make_into_page, row_size
+from ..types.page_layout import row_size
+from .layout import is_flat, make_into_page
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 from ..types.bsatn_encode import fixed_format
 from ..types.compose import Composer
 from ..types.exact import NAN
+from ..types.page_layout import row_size
 from ..types.shapes import Float, Int, PlainEnum, Wrapped
-from .layout import is_flat, make_out_of_page, offsets, row_size
+from .layout import is_flat, make_out_of_page, offsets
 from .pages import make_fetch, packed_rows, starts
 
 if TYPE_CHECKING:
