@@ -12,7 +12,8 @@
     ├── TypeMismatch              a value that its column or parameter cannot hold
     ├── DecodeError               bytes or JSON that do not hold what they should
     ├── PublishError
-    │   └── DefinitionError       a module that cannot be, with every reason
+    │   ├── DefinitionError       a module that cannot be, with every reason
+    │   └── MigrationError        a module that the tables here cannot follow, with every reason
     ├── SqlError                  SQL that is wrong, or means something that is not there
     ├── PermissionDenied
     │   └── InvalidToken          a token that does not prove who someone is
@@ -181,6 +182,21 @@ class DefinitionError(PublishError):
     def __init__(self, message: str, *, reasons: Sequence[object] = ()) -> None:
         super().__init__(message)
         self.reasons = tuple(reasons) or (message,)
+
+
+class MigrationError(PublishError):
+    """The tables of a database cannot be turned into those of the module; nothing was changed.
+
+    Attributes
+    ----------
+    reasons : tuple of Reason
+        Everything that stands in the way; each has a ``kind``, a ``message`` and, where it is about
+        one, a ``table`` and a ``column``.
+    """
+
+    def __init__(self, message: str, *, reasons: Sequence[Any] = ()) -> None:
+        super().__init__(message)
+        self.reasons = tuple(reasons)
 
 
 class SqlError(Error):

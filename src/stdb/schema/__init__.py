@@ -25,6 +25,15 @@ from .definition import (
     ViewDef,
 )
 from .layout import Variant
+from .migration import (
+    MigrationPlan,
+    Step,
+    StepKind,
+    all_views,
+    migration_error,
+    plan_migration,
+    row_level_security,
+)
 from .raw import (
     RawModuleDef,
     decode_module_def,
@@ -48,6 +57,7 @@ __all__ = [
     "HttpRouteDef",
     "IndexDef",
     "Lifecycle",
+    "MigrationPlan",
     "ModuleDef",
     "ProcedureDef",
     "RawModuleDef",
@@ -58,16 +68,22 @@ __all__ = [
     "ReducerDef",
     "ScheduleDef",
     "SequenceDef",
+    "Step",
+    "StepKind",
     "SystemTable",
     "TableDef",
     "TypeDef",
     "Variant",
     "ViewDef",
+    "all_views",
     "decode_module_def",
     "encode_module_def",
+    "migration_error",
     "module_def_from_json",
     "module_def_to_json",
     "names",
+    "plan_migration",
+    "row_level_security",
     "system_tables",
     "validate",
 ]

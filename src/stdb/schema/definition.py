@@ -13,7 +13,7 @@ Source: SpacetimeDB documentation, 2.8.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias, TypeVar
 
 import msgspec
 
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 Algorithm: TypeAlias = Literal["btree", "hash", "direct"]
 Lifecycle: TypeAlias = Literal["init", "client_connected", "client_disconnected"]
+#: The greatest value of a sequence that does not say another.
+SEQUENCE_MAX: Final = 2**127 - 1
 _Named = TypeVar("_Named", "TableDef", "ReducerDef", "ProcedureDef", "ViewDef")
 
 

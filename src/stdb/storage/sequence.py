@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from ..schema.definition import SEQUENCE_MAX
 from ..types import algebraic as at
 
 if TYPE_CHECKING:
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from ..schema import SequenceDef
 
 BATCH: Final = 4096
-DEFAULT_MAX: Final = 2**127 - 1
 
 
 class Sequence:
@@ -51,7 +51,7 @@ class Sequence:
         self.increment = definition.increment
         self.start = 1 if definition.start is None else definition.start
         self.min_value = 1 if definition.min_value is None else definition.min_value
-        self.max_value = DEFAULT_MAX if definition.max_value is None else definition.max_value
+        self.max_value = SEQUENCE_MAX if definition.max_value is None else definition.max_value
         self.value = self.allocated = self._edge = self.start
         self.save = save
         self._wrap = at.INTEGERS[column_type]
