@@ -23,6 +23,7 @@ from .errors import (
     HttpError,
     InternalError,
     InvalidToken,
+    MigrationError,
     ModuleError,
     PermissionDenied,
     ProcedureTimeout,
@@ -38,6 +39,7 @@ from .errors import (
 )  # fmt: skip
 from .module import Module, Query, Row, column, index, primary_key, unique
 from .runtime import JwtClaims, LogRecord, ReducerContext
+from .schema import MigrationPlan
 from .storage import IndexHandle, TableHandle, Tables
 from .types.annotations import (
     f32,
@@ -84,6 +86,8 @@ __all__ = [
     "JwtClaims",
     "LogRecord",
     "ManualClock",
+    "MigrationError",
+    "MigrationPlan",
     "Module",
     "ModuleError",
     "Ok",

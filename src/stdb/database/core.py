@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from ..clock import ManualClock
-from ..errors import DatabaseClosed, TypeMismatch, shorten
+from ..errors import DatabaseClosed, TransactionError, TypeMismatch, shorten
 from ..runtime import Logs, Services
 from .ids import Ids
 from .tables import DatabaseTables
@@ -55,6 +55,7 @@ class Core:
         self._services = Services(self._identity, self._logs)
         self._connections: set[Connection] = set()
         self._closed = False
+        self._is_readonly = False
         self._log = None
         self._queries: Queries | None = None
         self._waits: Waits | None = None
@@ -62,7 +63,11 @@ class Core:
 
     def _take_program(self, program: Program) -> None:
         """Run `program` from here on."""
-        self._program = program.bind(self)
+        self._use_program(program.bind(self))
+
+    def _use_program(self, bound: Program) -> None:
+        """Run a program that runs on this database already."""
+        self._program = bound
         self._reducers: dict[str, ReducerDeclaration] = dict(self._program.reducers)
         self._callable = {n: r for n, r in self._reducers.items() if r.lifecycle is None}
 
@@ -134,6 +139,14 @@ class Core:
             directory = None if self._path is None else self._path / "keys"
             self._authority = Authority(self._clock, self._keys, directory)
         return self._authority
+
+    def _check_writable(self) -> None:
+        self._check_not_closed()
+        if self._is_readonly:
+            raise TransactionError(
+                f"database {self._name!r} was opened with readonly=True; open it without, to "
+                "change something"
+            )
 
     def _check_not_closed(self) -> None:
         if self._closed:

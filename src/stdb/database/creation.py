@@ -32,18 +32,17 @@ def module_row(database: Database) -> dict[str, Any]:
         "database_identity": database.identity.value,
         "owner_identity": database.owner.value,
         "program_kind": program.kind,
-        "program_hash": program_hash(program.program_bytes),
+        "program_hash": int.from_bytes(program_hash(program.program_bytes), "little"),
         "program_bytes": program.program_bytes,
         "module_version": _MODULE_VERSION,
     }
 
 
-def program_hash(program: bytes) -> int:
-    """Return the Keccak-256 hash of a program, its bytes read as a little-endian number."""
+def program_hash(program: bytes) -> bytes:
+    """Return the Keccak-256 hash of a program; ``st_module`` has it as a little-endian number."""
     from Crypto.Hash import keccak
 
-    digest = keccak.new(digest_bits=256, data=program).digest()
-    return int.from_bytes(digest, "little")
+    return keccak.new(digest_bits=256, data=program).digest()
 
 
 def describe(name: str, identity: Identity, definition: ModuleDef) -> dict[str, Any]:

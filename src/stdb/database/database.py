@@ -21,6 +21,8 @@ from .core import refuse_identity
 from .durable import SNAPSHOT_EVERY, Durable, check_snapshots
 from .ids import ISSUER
 from .procedures import Procedures
+from .programs import as_program
+from .publishing import Publishing
 from .querying import Querying
 
 if TYPE_CHECKING:
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
 
 
 class Database(Calls, Procedures, Querying, Durable):
+class Database(Calls, Querying, Publishing, Durable):
     """A module with its data, in this process: in memory and, with a `path`, on the disk too.
 
     Parameters
@@ -115,10 +118,7 @@ class Database(Calls, Procedures, Querying, Durable):
         keys: TokenKeys | Iterable[TokenKeys] | None = None,
         http: HttpPolicy | bool = True,
     ) -> None:
-        if not isinstance(module, Module):
-            raise TypeMismatch(
-                f"Database takes a stdb.Module, got {type(module).__name__} {shorten(module)}"
-            )
+        program = as_program(module)
         if owner is not None and owner.__class__ is not Identity:
             refuse_identity("owner", owner)
         if clock is not None and not callable(getattr(clock, "micros", None)):
@@ -138,11 +138,11 @@ class Database(Calls, Procedures, Querying, Durable):
 
             snapshots = check_snapshots(snapshot_every, retain)
             options = Options(path, durability, name or module.name, clock, owner, snapshots)
-            open_durable(self, module.freeze(), options)
+            open_durable(self, program, options)
             return
         from ..storage.store import Store  # compiles the system tables: not at import
 
-        self._set_up(module.freeze(), name or module.name, clock or SystemClock(), owner, Store())
+        self._set_up(program, name or module.name, clock or SystemClock(), owner, Store())
         from .creation import create
 
         create(self)

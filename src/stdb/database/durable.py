@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, Self, cast
 from ..errors import DurabilityError, TypeMismatch, UsageError
 from ..module import PYTHON, Module
 from .core import Core
+from .programs import as_program
 
 if TYPE_CHECKING:
     import os
@@ -77,9 +78,7 @@ class Durable(Core):
         database: Any = cls.__new__(cls)
         if keys is not None:
             database._take_keys(keys)
-        if module is not None and not isinstance(module, Module):
-            raise UsageError(f"module is a stdb.Module or None, not {module!r}")
-        program = None if module is None else module.freeze()
+        program = None if module is None else as_program(module)
         if at is not None and (at.__class__ is not int or at < 0):
             raise UsageError(f"at is the number of a transaction, 0 or more, not {at!r}")
         options = Options(

@@ -71,6 +71,7 @@ def open_durable(database: Database, program: Program | None, options: Options) 
         _complete_system_tables(database)
         database._store.recorder = _refuse_write
         database._callable = {}
+        database._is_readonly = True
         return
     Disk.files.make_directory(path)
     lock = DirectoryLock(path)

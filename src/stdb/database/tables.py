@@ -20,14 +20,19 @@ class DatabaseTable:
     For several looks at the same moment, use ``with db.transaction(readonly=True)``.
     """
 
-    def __init__(self, table: Table, store: Store) -> None:
-        self._table = table
+    def __init__(self, name: str, store: Store) -> None:
+        self._name = name
         self._store = store
+
+    @property
+    def _table(self) -> Table:
+        # Publishing a module may put another one in its place.
+        return self._store[self._name]
 
     @property
     def name(self) -> str:
         """The table's name."""
-        return self._table.name
+        return self._name
 
     @property
     def row_class(self) -> type[Any]:
@@ -81,10 +86,9 @@ class DatabaseTables:
         return self[name]
 
     def __getitem__(self, name: str) -> DatabaseTable:
-        table = self._store.by_name.get(name)
-        if table is None:
+        if name not in self._store.by_name:
             raise unknown_name("table", name, self._store.user_table_names())
-        return DatabaseTable(table, self._store)
+        return DatabaseTable(name, self._store)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._store.user_table_names())

@@ -43,3 +43,11 @@ class Changes(msgspec.Struct, frozen=True):
     def of(self, table_name: str) -> TableChanges | None:
         """Return the changes of the table of that name, or None."""
         return next((t for t in self.tables if t.table.name == table_name), None)
+
+
+class SchemaChanges(Changes, frozen=True):
+    """Stands for a transaction that changed which tables there are, or what they are like.
+
+    Who watches rows is not told of it: a table that got another class has other rows all the same,
+    and those who hold some of them take them anew (see `Store.schema_listeners`).
+    """

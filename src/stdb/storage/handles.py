@@ -301,6 +301,12 @@ def adopt(tables: Tables, name: str, handle: TableHandle[Any]) -> None:
         tables.__dict__.setdefault(name, handle)
 
 
+def disown(tables: Tables, name: str, handle: TableHandle[Any]) -> None:
+    """Undo what `adopt` did: the table has gone."""
+    if tables.__dict__.get(name) is handle:
+        del tables.__dict__[name]
+
+
 def refuse_read_only(table: Table) -> None:
     """Raise the error for a write through a read-only handle."""
     if table.definition.is_system:
@@ -384,4 +390,4 @@ class Tables:
         return f"<tables {', '.join(self._user_tables())}>"
 
 
-__all__ = ["IndexHandle", "TableHandle", "Tables", "adopt", "refuse_read_only"]
+__all__ = ["IndexHandle", "TableHandle", "Tables", "adopt", "disown", "refuse_read_only"]

@@ -11,7 +11,7 @@ whoever opens one calls it from two nested ``finally`` blocks.
 from __future__ import annotations
 
 from threading import Condition, RLock, get_ident
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ..errors import TransactionError
 
@@ -19,8 +19,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from .changes import Changes
-    from .sequence import Sequence
     from .table import Table
+
+
+class Undoable(Protocol):
+    """What a transaction changed beside rows."""
+
+    def rolled_back(self) -> None:
+        """Be as before the transaction; told again when the end of it was interrupted."""
 
 
 def _keep_nothing(_record: object) -> None:
@@ -42,8 +48,9 @@ class State:
         The tables it changed, each once (or more often, harmlessly, after an interrupt).
     torn : Table or None
         The table that is being changed at this moment: its indexes may not agree.
-    allocated : list of Sequence
-        The sequences whose stored end it moved.
+    on_undo : list of Undoable
+        What is told when the transaction is undone: sequences whose stored end it moved, and
+        whatever else it changed beside rows.
     committed : bool
         Whether it has passed the point from which it is finished, not undone.
     readers : set of int
@@ -60,8 +67,8 @@ class State:
     """
 
     __slots__ = (
-        "_idle", "_next_offset", "_waiting", "allocated", "changes", "committed", "keep", "lock",
-        "offset", "readers", "record", "tell", "thread", "torn", "touched",
+        "_idle", "_next_offset", "_waiting", "changes", "committed", "keep", "lock", "offset",
+        "on_undo", "readers", "record", "tell", "thread", "torn", "touched",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -71,7 +78,7 @@ class State:
         self.thread: int | None = None
         self.touched: list[Table] = []
         self.torn: Table | None = None
-        self.allocated: list[Sequence] = []
+        self.on_undo: list[Undoable] = []
         self.committed = False
         self.readers: set[int] = set()
         self.offset = 0
@@ -169,12 +176,12 @@ class State:
             else:
                 for table in self.touched:
                     table.undo()
-                for sequence in self.allocated:
-                    sequence.rolled_back()
+                for told in self.on_undo:
+                    told.rolled_back()
                 self.torn = None
                 self.changes = None
                 self._next_offset = self.offset
-            self.allocated.clear()
+            self.on_undo.clear()
             self.touched.clear()
             self.thread = None
         if self._waiting:

@@ -17,14 +17,14 @@ from ..errors import InternalError, unknown_name
 from ..schema import system_tables as st
 from ..types.generated import shape_of_type
 from ..types.metatype import encode_type
-from .changes import Changes
+from .changes import Changes, SchemaChanges
 from .descriptions import index_algorithm, unique_constraint
-from .handles import TableHandle, Tables, adopt
+from .handles import TableHandle, Tables, adopt, disown
 from .sequence import Sequence
 from .state import State
 from .table import Table
 from .table_code import TableCode
-from .writing import Reading, Writing
+from .writing import Reading, Writing, WritingSchema
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterable, Iterator
@@ -53,6 +53,9 @@ class Store:
         tables are added.
     watched : set of Table
         The tables that somebody watches (see `watch`).
+    schema_listeners : list of callable
+        Called, without arguments, after a transaction that changed which tables there are or what
+        they are like, before the next one can begin; perhaps twice, when an interrupt strikes.
     recorder : callable or None
         Makes what a log is to have of a transaction, of the tables that it touched and the call it
         comes from; what it raises undoes the transaction.
@@ -65,6 +68,7 @@ class Store:
         self.schema_version = 0
         self.watched: set[Table] = set()
         self._listeners: dict[str, tuple[Listener, ...]] = {}
+        self.schema_listeners: list[Callable[[], None]] = []
         self.recorder: Callable[[list[Table], Any], Any] | None = None
         self._write_handles: dict[str, TableHandle[Any]] = {}
         self._read_handles: dict[str, TableHandle[Any]] = {}
@@ -136,8 +140,9 @@ class Store:
 
     def _register(self, table: Table) -> None:
         name = table.name
+        if name in self.by_name:
+            self._forget(name)
         if name in self._listeners:
-            self.watched.discard(self.by_name[name])
             self.watched.add(table)
         self.by_name[name] = table
         self.schema_version += 1
@@ -151,6 +156,24 @@ class Store:
             (self.readable, self._read_handles),
         ):
             adopt(tables, name, handles[name])
+
+    def _forget(self, name: str) -> None:
+        """Let nothing lead to the table of that name but the name itself."""
+        table = self.by_name[name]
+        self.watched.discard(table)
+        if name in self._by_class.get(table.shape.cls, ()):
+            self._by_class[table.shape.cls].remove(name)
+        for tables, handles in (
+            (self.writable, self._write_handles),
+            (self.readable, self._read_handles),
+        ):
+            disown(tables, name, handles[name])
+
+    def _unregister(self, name: str) -> None:
+        self._forget(name)
+        for named in (self.by_name, self._write_handles, self._read_handles):
+            del named[name]
+        self.schema_version += 1
 
     def create_tables(self, tables: Iterable[tuple[TableDef, Record]]) -> None:
         """Create tables and describe them in the system tables, in the open transaction.
@@ -168,6 +191,7 @@ class Store:
         self._describe_columns(definition, table_id)
         self._describe_accessors(definition)
         self._describe_keys(definition, table_id)
+        self._describe_schedule(definition, table_id)
         sequences = []
         for position, declared in enumerate(definition.sequences):
             column_type = definition.columns[declared.column].type
@@ -222,18 +246,34 @@ class Store:
         """Insert the names that the module's source gives to the table and its parts."""
         name = definition.name
         self._insert("st_table_accessor", table_name=name, accessor_name=definition.accessor_name)
-        for column in definition.columns:
-            self._insert(
-                "st_column_accessor",
-                table_name=name,
-                col_name=column.name,
-                accessor_name=column.accessor_name,
-            )
+        self._describe_column_accessors(definition)
         for index in definition.indexes:
             if index.source_name is not None:
                 self._insert(
                     "st_index_accessor", index_name=index.name, accessor_name=index.source_name
                 )
+
+    def _describe_column_accessors(self, definition: TableDef) -> None:
+        for column in definition.columns:
+            self._insert(
+                "st_column_accessor",
+                table_name=definition.name,
+                col_name=column.name,
+                accessor_name=column.accessor_name,
+            )
+
+    def _describe_schedule(self, definition: TableDef, table_id: int) -> None:
+        """Insert the row of ``st_scheduled``, if the table's rows are calls to come."""
+        schedule = definition.schedule
+        if schedule is not None:
+            self._insert(
+                "st_scheduled",
+                schedule_id=0,
+                table_id=table_id,
+                reducer_name=schedule.function_name,
+                schedule_name=schedule.name,
+                at_column=schedule.at_column,
+            )
 
     def _describe_keys(
         self,
@@ -285,7 +325,7 @@ class Store:
         described = table.functions["find_0"](sequence.sequence_id)
         if described is None:
             raise InternalError(f"sequence {sequence.name!r} is not in st_sequence")
-        self.state.allocated.append(sequence)
+        self.state.on_undo.append(sequence)
         table.functions["update_0"](described.replace(allocated=sequence.allocated))
 
     # -- transactions -------------------------------------------------------------------------
@@ -293,6 +333,10 @@ class Store:
     def writing(self, call: object = None) -> Writing:
         """Return a read-write transaction to use in a ``with``; `call` as for `commit`."""
         return Writing(self, call)
+
+    def writing_schema(self) -> WritingSchema:
+        """Return a read-write transaction that may change tables themselves, for a ``with``."""
+        return WritingSchema(self)
 
     def reading(self) -> Reading:
         """Return a read-only transaction to use in a ``with``."""
@@ -333,6 +377,17 @@ class Store:
             changed = state.record is not None
         state.commit(changed=changed)
 
+    def commit_schema(self) -> None:
+        """Do what `commit` does for a transaction that changed tables themselves."""
+        state = self.state
+        if state.torn is not None:
+            state.refuse_torn()
+        if self.recorder is not None:
+            state.record = self.recorder(state.touched, None)
+        changed = self.recorder is None or state.record is not None
+        state.changes = SchemaChanges(state.offset + changed)
+        state.commit(changed=changed)
+
     def net_changes(self, tables: Container[Table] | None = None) -> Changes:
         """Return the net changes of the open transaction so far, in all tables or in `tables`."""
         net = {
@@ -367,10 +422,17 @@ class Store:
         left = tuple(each for each in self._listeners.get(table_name, ()) if each != listener)
         if left:
             self._listeners[table_name] = left
-        elif self._listeners.pop(table_name, None) is not None:
+        elif self._listeners.pop(table_name, None) is not None and table_name in self.by_name:
             self.watched.discard(self.by_name[table_name])
 
     def _tell(self, changes: Changes) -> None:
+        if changes.__class__ is SchemaChanges:
+            for told_of_schema in self.schema_listeners:
+                try:
+                    told_of_schema()
+                except Exception:
+                    _logger.exception("stdb: a listener to changes of the schema broke")
+            return
         told: list[Listener] = []
         for each in changes.tables:
             for listener in self._listeners[each.table.name]:

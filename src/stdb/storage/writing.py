@@ -47,7 +47,7 @@ class Writing:
         try:
             try:
                 if kind is None:
-                    self._store.commit(self._call)
+                    self._commit()
             finally:
                 state.end()
         finally:
@@ -56,10 +56,22 @@ class Writing:
         self._is_open = False
         self._guard = None
 
+    def _commit(self) -> None:
+        self._store.commit(self._call)
+
     def _abandon(self, _: object = None) -> None:
         """End the transaction if ``__exit__`` was interrupted before it did."""
         if self._is_open:
             self._store.state.end_if_begun()
+
+
+class WritingSchema(Writing):
+    """A transaction that may change the tables themselves."""
+
+    __slots__ = ()
+
+    def _commit(self) -> None:
+        self._store.commit_schema()
 
 
 class Reading:
