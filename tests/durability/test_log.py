@@ -11,7 +11,7 @@ import pytest
 from tests.durability.bank import Account, Entry, balances, bank, contents, head
 
 import stdb
-from stdb import Database, Module, Row, primary_key, u64
+from stdb import Database, Module, Row
 
 MODES = ["async", "sync", None]
 
@@ -257,37 +257,6 @@ def test_open_with_module_goes_on(path: Path) -> None:
         db.call("transfer", 1, 2, 3)
     with Database.open(path, bank, readonly=True) as db:
         assert balances(db)[2] == 1_003
-
-
-def test_module_with_other_tables_must_be_migrated(path: Path) -> None:
-    def declare(*, wider: bool) -> Module:
-        module = Module("notes")
-        if wider:
-
-            @module.table()
-            class Note(Row):
-                id: u64 = primary_key()
-                text: str
-                stars: u64 = 0
-
-        else:
-
-            @module.table(public=True)
-            class Note(Row):
-                id: u64 = primary_key()
-                text: str
-
-        return module
-
-    Database(declare(wider=False), path=path).close()
-    Database(declare(wider=False), path=path).close()
-    with pytest.raises(stdb.PublishError) as info:
-        Database(declare(wider=True), path=path)
-    message = str(info.value)
-    assert "table 'note' had the columns (id: U64, text: String)" in message
-    assert "and now (id: U64, text: String, stars: U64)" in message
-    assert "table 'note': public changed from True to False" in message
-    Database(declare(wider=False), path=path).close()
 
 
 def test_module_with_other_functions_goes_on_and_is_noted(path: Path) -> None:

@@ -185,7 +185,7 @@ def test_the_program_hash_is_keccak_256_read_as_a_little_endian_number(db: stdb.
 def test_the_hash_of_nothing_is_the_published_one() -> None:
     from stdb.database.creation import program_hash
 
-    assert program_hash(b"").to_bytes(32, "little").hex() == (
+    assert program_hash(b"").hex() == (
         "c5d2460186f7233c927e7db2dcc703c0e500b653ca82273b7bfad8045d85a470"
     )
 

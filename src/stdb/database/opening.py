@@ -12,13 +12,14 @@ from threading import Condition, RLock
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..clock import SystemClock
-from ..errors import CorruptLogError, TransactionError, UsageError
+from ..errors import CorruptLogError, PublishError, TransactionError, UsageError
 from ..runtime import Services
 from ..runtime.log_files import DIRECTORY as LOG_FILES
 from ..runtime.log_files import LogFiles
 from ..types.values import ConnectionId, Identity
-from .creation import create, module_row
-from .stored_program import same_tables, stored_program
+from .creation import create
+from .publishing import migrate
+from .stored_program import fits, stored_program
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -85,7 +86,7 @@ def open_durable(database: Database, program: Program | None, options: Options) 
         if is_new:
             create(database)
         elif program is not None:
-            _go_on(database, recovered)
+            _go_on(database, program, recovered)
         log.settle()
     except BaseException:
         if log is not None:
@@ -127,10 +128,17 @@ def _set_up(
         )
     owner = options.owner
     if row is not None:
-        if program is None:
-            program, chosen = stored_program(recovered)
+        stored, chosen = stored_program(recovered)
+        if program is not None and fits(program, stored):
+            tables = program.definition.all_tables()
+            chosen = {name: (table, program.shapes[name]) for name, table in tables.items()}
+        elif program is not None and options.readonly:
+            raise PublishError(
+                f"the database at {path} holds other tables than this module has, and nothing is "
+                "migrated where it is only read: leave the module out"
+            )
         else:
-            chosen = same_tables(program, recovered, path)
+            program = stored
         fill(recovered, chosen)
         owner = Identity(row.owner_identity)
         if options.owner not in (None, owner):
@@ -178,19 +186,17 @@ def _attach(
         SnapshotOptions(*options.snapshots),
         partial(database._logs.system, "Warn"),
     )
-    database._store.recorder = Recorder(log).record
+    recorder = Recorder(log)
+    database._store.recorder = recorder.record
+    database._store.schema_listeners.append(recorder.forget_tables)
     weakref.finalize(database, log.abandon).atexit = False
     return log
 
 
-def _go_on(database: Database, recovered: Recovered) -> None:
-    """Note the module's new version, if it has one, and let the clients go that are left over."""
-    program = database._program
+def _go_on(database: Database, program: Program, recovered: Recovered) -> None:
+    """Migrate to the module's new version, if it is one, and let the clients go that are left."""
     if recovered.program.program_bytes != program.program_bytes:
-        with database.transaction():
-            table = database._store["st_module"]
-            table.clear()
-            table.insert(**module_row(database))
+        migrate(database, program)
     from .clients import ClientPort
 
     port = ClientPort(database)

@@ -4,42 +4,41 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
-from ..errors import Error, PublishError
+from ..errors import Error, MigrationError
 from ..module import PYTHON
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from ..durability import Recovered
     from ..module import Program
-    from ..schema import TableDef
+    from ..schema import ModuleDef, TableDef
     from ..types.shapes import Record
 
 
-def same_tables(
-    program: Program, recovered: Recovered, path: Path
-) -> dict[str, tuple[TableDef, Record]]:
-    """Return the module's own tables, if they are those of the files; else say how they differ.
+def fits(program: Program, stored: Program) -> bool:
+    """Whether the tables of `program` are those that are stored: nothing is to be migrated.
 
-    A migration begins here: `stored_program` gives what to fill the store with, so that the
-    database can then be migrated like one that is open.
+    Raises
+    ------
+    MigrationError
+        The stored tables can never become those of `program`.
     """
-    from ..durability import differences
+    from ..schema import plan_migration
 
-    tables = program.definition.tables
-    lines = differences(recovered.tables, tables)
-    if lines:
-        raise PublishError(
-            f"the database at {path} holds other tables than this module has, and migrating them "
-            "is not possible yet; open it with the module as it was, or without any "
-            f"(stdb.Database.open({str(path)!r})):\n  " + "\n  ".join(lines)
-        )
-    return {name: (table, program.shapes[name]) for name, table in tables.items()}
+    return plan_migration(stored.definition, program.definition).is_empty
+
+
+def _same_tables(stored: ModuleDef, declared: ModuleDef) -> bool:
+    """Whether a definition is of the tables that are stored."""
+    from ..schema import ModuleDef, plan_migration
+
+    try:
+        return plan_migration(stored, ModuleDef(tables=declared.all_tables())).is_empty
+    except MigrationError:
+        return False
 
 
 def stored_program(recovered: Recovered) -> tuple[Program, dict[str, tuple[TableDef, Record]]]:
     """Return a program without functions, made of what is stored."""
-    from ..durability import differences
     from ..module import Program
     from ..schema import ModuleDef, decode_module_def, validate
     from ..types import algebraic as at
@@ -53,7 +52,7 @@ def stored_program(recovered: Recovered) -> tuple[Program, dict[str, tuple[Table
             declared = validate(decode_module_def(row.program_bytes))
         except Error:
             declared = None
-        if declared is not None and not differences(recovered.tables, declared.tables):
+        if declared is not None and _same_tables(definition, declared):
             definition = declared
             names = {type_.ref: type_.name for type_ in declared.types.values()}
             maker = ShapeMaker(declared.typespace, names)

@@ -9,7 +9,6 @@ from .recorder import Call, Recorder
 from .recovery import Recovered, Recovery, as_path, fill, log_directory, recover
 from .repair import Repair, repair
 from .snapshotting import SnapshotOptions, Snapshots, Usage, usage
-from .stored import differences
 from .writer import LogWriter
 
 __all__ = [
@@ -27,7 +26,6 @@ __all__ = [
     "Usage",
     "as_path",
     "check_mode",
-    "differences",
     "fill",
     "log_directory",
     "recover",

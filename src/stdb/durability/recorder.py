@@ -61,6 +61,10 @@ class Recorder:
         self._connection: Any = None
         self._connection_bytes = bytes(16)
 
+    def forget_tables(self) -> None:
+        """Forget how rows are encoded: the tables have others now."""
+        self._tables.clear()
+
     def record(self, touched: list[Table], call: Call | None) -> Record | None:
         """Return the record of the open transaction, or None when the log has no place for it.
 

@@ -1,7 +1,6 @@
-"""Reads back from the system tables which tables a database has, and compares them with a module.
+"""Reads back from the system tables which tables a database has.
 
-Names that only generated code uses are in the system tables in part; they do not count when two
-tables are compared, for they change nothing that is stored.
+Names that only generated code uses are in the system tables in part.
 """
 
 from __future__ import annotations
@@ -17,7 +16,6 @@ from ..schema.definition import (
     SequenceDef,
     TableDef,
 )
-from ..types.algebraic import display
 from ..types.metatype import decode_type
 
 if TYPE_CHECKING:
@@ -49,6 +47,10 @@ def stored_tables(replay: Replay) -> dict[str, StoredTable]:
     index_accessors = replay.decoded(st.ST_INDEX_ACCESSOR_ID)
     accessors = {row.index_name: row.accessor_name for row in index_accessors}
     names = {row.table_name: row.accessor_name for row in replay.decoded(st.ST_TABLE_ACCESSOR_ID)}
+    columns_called = {
+        (row.table_name, row.col_name): row.accessor_name
+        for row in replay.decoded(st.ST_COLUMN_ACCESSOR_ID)
+    }
     schedules = {row.table_id: row for row in replay.decoded(st.ST_SCHEDULED_ID)}
     indexes = _by_table(replay.decoded(st.ST_INDEX_ID))
     constraints = _by_table(replay.decoded(st.ST_CONSTRAINT_ID))
@@ -64,7 +66,10 @@ def stored_tables(replay: Replay) -> dict[str, StoredTable]:
             name=row.table_name,
             accessor_name=names.get(row.table_name, row.table_name),
             product_type_ref=0,
-            columns=tuple(_column(columns[position]) for position in sorted(columns)),
+            columns=tuple(
+                _column(columns[position], row.table_name, columns_called)
+                for position in sorted(columns)
+            ),
             primary_key=row.table_primary_key[0] if row.table_primary_key else None,
             indexes=tuple(_index(index, accessors) for index in indexes.get(table_id, ())),
             constraints=tuple(
@@ -93,9 +98,10 @@ def _by_table(rows: Iterable[Any]) -> dict[int, list[Any]]:
     return grouped
 
 
-def _column(row: Any) -> ColumnDef:
+def _column(row: Any, table: str, called: dict[tuple[str, str], str]) -> ColumnDef:
     type_ = decode_type(row.col_type)
-    return ColumnDef(row.col_name, row.col_name, row.col_pos, type_, type_)
+    accessor = called.get((table, row.col_name), row.col_name)
+    return ColumnDef(row.col_name, accessor, row.col_pos, type_, type_)
 
 
 def _index(row: Any, accessors: dict[str, str]) -> IndexDef:
@@ -110,41 +116,3 @@ def _schedule(row: Any) -> ScheduleDef | None:
     if row is None:
         return None
     return ScheduleDef(row.schedule_name, row.at_column, row.reducer_name)
-
-
-def differences(stored: dict[str, StoredTable], module: dict[str, TableDef]) -> list[str]:
-    """Return what a module's tables differ in from those that are stored, a line each."""
-    lines = [f"table {name!r} is new" for name in sorted(module.keys() - stored.keys())]
-    lines += [f"table {name!r} is gone" for name in sorted(stored.keys() - module.keys())]
-    for name in sorted(module.keys() & stored.keys()):
-        before, after = stored[name].definition, module[name]
-        old, new = _columns(before), _columns(after)
-        if old != new:
-            lines.append(f"table {name!r} had the columns {_show(old)}, and now {_show(new)}")
-        lines += [
-            f"table {name!r}: {what} changed from {old} to {new}"
-            for (what, old), (_, new) in zip(_rest(before), _rest(after), strict=True)
-            if old != new
-        ]
-    return lines
-
-
-def _columns(table: TableDef) -> list[tuple[str, Any]]:
-    return [(column.name, column.type) for column in table.columns]
-
-
-def _show(columns: list[tuple[str, Any]]) -> str:
-    return "(" + ", ".join(f"{name}: {display(type_)}" for name, type_ in columns) + ")"
-
-
-def _rest(table: TableDef) -> list[tuple[str, Any]]:
-    return [
-        ("the primary key", table.primary_key),
-        ("the indexes", sorted((i.name, i.algorithm, i.columns) for i in table.indexes)),
-        ("unique constraints", sorted((c.name, tuple(c.columns)) for c in table.constraints)),
-        ("auto-increment columns", sorted(s.column for s in table.sequences)),
-        ("the schedule", table.schedule and (table.schedule.at_column,
-                                             table.schedule.function_name)),
-        ("public", table.is_public),
-        ("event", table.is_event),
-    ]  # fmt: skip

@@ -1,0 +1,124 @@
+"""Two versions of a module in few words, and the ways from one to the other."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import stdb
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+#: How a module takes the place of another: in a database in memory; in one on a disk, which is
+#: then opened again; when one on a disk is opened.
+WAYS = ("in memory", "on disk", "when opened")
+
+
+def table(name: str = "thing", /, **more: Any) -> Callable[[stdb.Module], type[Any]]:
+    """Return what declares a table; columns are annotations or pairs ``(annotation, marker)``.
+
+    ``public``, ``event`` and ``scheduled`` are of the table, an index is a marker alone.
+    """
+    options = {key: more.pop(key) for key in ("public", "event", "scheduled") if key in more}
+    body: dict[str, Any] = {"__annotations__": {}, "__module__": __name__}
+    for column, said in more.items():
+        if isinstance(said, tuple):
+            body["__annotations__"][column], body[column] = said
+        elif type(said).__name__ == "Marker":
+            body[column] = said
+        else:
+            body["__annotations__"][column] = said
+    cls = type(name.title().replace("_", ""), (stdb.Row,), body)
+    return lambda module: module.table(name, **options)(cls)
+
+
+def module(*tables: Callable[[stdb.Module], Any]) -> stdb.Module:
+    """Return a module of these tables."""
+    made = stdb.Module("app")
+    for declare in tables:
+        declare(made)
+    return made
+
+
+class Migration:
+    """A database, and its way from one module to another."""
+
+    def __init__(self, way: str, path: Path) -> None:
+        self.way = way
+        self.path = None if way == "in memory" else path / "app"
+        self.db: stdb.Database
+
+    def begin(self, before: stdb.Module, **rows: list[dict[str, Any]]) -> stdb.Database:
+        """Start with a module and the rows of its tables."""
+        self.db = stdb.Database(before, path=self.path)
+        with self.db.transaction() as tx:
+            for name, each in rows.items():
+                for row in each:
+                    tx.db[name].insert(**row)
+        return self.db
+
+    def publish(self, after: stdb.Module) -> stdb.Database:
+        """Go on with another module."""
+        if self.way == "when opened":
+            self.db.close()
+            self.db = stdb.Database(after, path=self.path)
+        else:
+            self.db.publish(after)
+        self.db.check()
+        if self.way == "on disk":
+            shown = self.stored_rows()
+            self.db.close()
+            self.db = stdb.Database(after, path=self.path)
+            assert self.stored_rows() == shown
+            self.db.check()
+        return self.db
+
+    def refuse(self, after: stdb.Module) -> stdb.MigrationError:
+        """Return the error for another module; nothing has changed then, on the disk neither."""
+        shown, before = self.stored_rows(), self.system_rows()
+        error: stdb.MigrationError | None = None
+        if self.way == "when opened":
+            self.db.close()
+            try:
+                stdb.Database(after, path=self.path)
+            except stdb.MigrationError as raised:
+                error = raised
+            self.db = stdb.Database.open(self.path)  # type: ignore[arg-type]
+        else:
+            try:
+                self.db.publish(after)
+            except stdb.MigrationError as raised:
+                error = raised
+        assert error is not None, "it was published"
+        self.db.check()
+        assert self.stored_rows() == shown
+        assert self.system_rows() == before
+        return error
+
+    def rows(self, name: str | None = None) -> Any:
+        """Return the rows of a table as plain tuples, or those of all tables by name."""
+        if name is not None:
+            return sorted(tuple(row) for row in self.db.tables[name])
+        return {name: self.rows(name) for name in self.db.tables}
+
+    def stored_rows(self) -> dict[str, list[bytes]]:
+        """Return the rows of all tables as bytes, whatever their classes are now."""
+        tables = [table for table in self.db._store if not table.definition.is_system]
+        return {table.name: sorted(map(table.encode, table.rows.values())) for table in tables}
+
+    def system_rows(self) -> dict[str, list[Any]]:
+        """Return what the system tables say, by table."""
+        names = ("st_table", "st_column", "st_index", "st_constraint", "st_sequence", "st_module",
+                 "st_scheduled", "st_row_level_security", "st_event_table", "st_table_accessor",
+                 "st_index_accessor", "st_column_accessor")  # fmt: skip
+        return {name: sorted(map(repr, self.db.tables[name])) for name in names}
+
+    def close(self) -> None:
+        """End."""
+        self.db.close()
+
+
+def kinds(error: stdb.MigrationError) -> list[str]:
+    """Return the kinds of the reasons."""
+    return sorted(reason.kind for reason in error.reasons)
