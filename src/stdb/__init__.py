@@ -39,7 +39,6 @@ from .errors import (
 )  # fmt: skip
 from .module import Module, Query, Row, column, index, primary_key, unique
 from .runtime import JwtClaims, LogRecord, ReducerContext
-from .schema import MigrationPlan
 from .storage import IndexHandle, TableHandle, Tables
 from .types.annotations import (
     f32,
@@ -87,7 +86,6 @@ __all__ = [
     "LogRecord",
     "ManualClock",
     "MigrationError",
-    "MigrationPlan",
     "Module",
     "ModuleError",
     "Ok",
