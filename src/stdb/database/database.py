@@ -38,8 +38,7 @@ if TYPE_CHECKING:
     from .tokens import TokenKeys
 
 
-class Database(Calls, Procedures, Querying, Durable):
-class Database(Calls, Querying, Publishing, Durable):
+class Database(Calls, Procedures, Querying, Publishing, Durable):
     """A module with its data, in this process: in memory and, with a `path`, on the disk too.
 
     Parameters
