@@ -21,8 +21,7 @@ from .core import refuse_identity
 from .durable import SNAPSHOT_EVERY, Durable, check_snapshots
 from .ids import ISSUER
 from .procedures import Procedures
-from .programs import as_program
-from .publishing import Publishing
+from .publishing import Publishing, as_program
 from .querying import Querying
 
 if TYPE_CHECKING:

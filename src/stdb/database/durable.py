@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, Self, cast
 from ..errors import DurabilityError, TypeMismatch, UsageError
 from ..module import PYTHON, Module
 from .core import Core
-from .programs import as_program
+from .publishing import as_program
 
 if TYPE_CHECKING:
     import os

@@ -18,7 +18,7 @@ from ..runtime.log_files import DIRECTORY as LOG_FILES
 from ..runtime.log_files import LogFiles
 from ..types.values import ConnectionId, Identity
 from .creation import create
-from .publishing import migrate
+from .migrating import migrate
 from .stored_program import fits, stored_program
 
 if TYPE_CHECKING:

@@ -1,21 +1,16 @@
-"""Publishing a module into a database that runs: the plan, and the one transaction that does it.
-
-The tables are altered, the new program takes over and its row of ``st_module`` is written, all in
-one transaction: when anything fails, views of the new module included, the old module goes on with
-the old tables.
-"""
+"""Publishing a module into a database that runs: how a `Database` gets another module."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..errors import Error
+from ..errors import Error, TypeMismatch, shorten
+from ..module import Module
 from .core import Core
-from .programs import as_program
 
 if TYPE_CHECKING:
     from ..module import Program
-    from ..schema import MigrationPlan, ModuleDef
+    from ..schema import MigrationPlan
 
 
 class Publishing(Core):
@@ -58,12 +53,12 @@ class Publishing(Core):
             + stars: U8 (default: 0)
         !!! Warning: All clients will be disconnected due to breaking schema changes
         """
+        from .migrating import plan_for  # what alters tables is wanted when it is
+
         program = as_program(module)
         with self.transaction(readonly=True):
             self._check_not_closed()
-            plan = _plan(self, program)
-            _check_rows(self, plan)
-        return plan
+            return plan_for(self, program)
 
     def publish(self, module: Any, *, break_clients: bool = True) -> MigrationPlan:
         """Run `module` from here on, with the rows that there are.
@@ -108,6 +103,8 @@ class Publishing(Core):
         True
         >>> db.call("write", "hello")
         """
+        from .migrating import migrate
+
         program = as_program(module)
         self._check_writable()
         try:
@@ -127,103 +124,20 @@ class Publishing(Core):
             connection.close()
 
 
-def migrate(database: Any, program: Program, *, break_clients: bool = True) -> MigrationPlan:
-    """Let `database` run `program`, in one transaction, and return what that changed."""
-    replaced = database._program
-    with database._store.writing_schema():
-        database._check_not_closed()
-        plan = _plan(database, program)
-        if plan.breaks_clients and not break_clients:
-            _refuse_to_break(plan)
-        _check_rows(database, plan)
-        _take_over(database, program, plan)
-    if replaced is not database._program:
-        replaced.close()
-    _say(database, "Database updated")
-    return plan
+def as_program(module: Any) -> Program:
+    """Return the program of a module as it is now.
 
-
-def _take_over(database: Any, program: Program, plan: MigrationPlan) -> None:
-    """Alter the tables and let the new program run, in the open transaction."""
-    from ..storage.alter import alter
-    from .creation import module_row, program_hash
-
-    before = database._program
-    store = database._store
-    store.state.on_undo.append(_Program(database))
-    alter(store, plan, program.shapes, lambda text: _say(database, text))
-    database._take_program(program)
-    if (program.kind, program.program_bytes) != (before.kind, before.program_bytes):
-        _say(database, f"Updated program to {program_hash(program.program_bytes).hex()}")
-    noted = store["st_module"]
-    for row in list(noted.rows.values()):
-        if (row.program_kind, row.program_bytes) != (program.kind, program.program_bytes):
-            noted.delete(row)
-            noted.insert(**module_row(database))
-
-
-class _Program:
-    """The program that a database ran before the open transaction, to go on if that is undone."""
-
-    def __init__(self, database: Any) -> None:
-        self._database = database
-        self._before = database._program
-
-    def rolled_back(self) -> None:
-        """Run it again, and end the one that took its place."""
-        now = self._database._program
-        if now is not self._before:
-            self._database._use_program(self._before)
-            now.close()
-
-
-def _plan(database: Any, program: Program) -> MigrationPlan:
-    import msgspec
-
-    from ..schema import plan_migration
-
-    old: ModuleDef = database._program.definition
-    plan = plan_migration(old, program.definition)
-    token = migration_token(
-        database.identity.hex(), database._program.program_bytes, program.program_bytes
-    )
-    return msgspec.structs.replace(plan, token=token)
-
-
-def migration_token(identity: str, old: bytes, new: bytes) -> str:
-    """Return the hash that stands for a change of one database from one program to another."""
-    from .creation import program_hash
-
-    text = identity + program_hash(old).hex() + program_hash(new).hex()
-    return program_hash(text.encode()).hex()
-
-
-def _check_rows(database: Any, plan: MigrationPlan) -> None:
-    from ..schema import migration_error
-    from ..storage.prechecks import find_conflicts
-
-    conflicts = find_conflicts(database._store, plan)
-    if conflicts:
-        raise migration_error(conflicts)
-
-
-def _refuse_to_break(plan: MigrationPlan) -> None:
-    from ..schema import Reason, migration_error
-
-    tables = sorted({step.name for step in plan.steps if step.kind != "disconnect_all_users"})
-    raise migration_error(
-        [
-            Reason(
-                "DisconnectAllUsers",
-                "the change breaks clients, which break_clients=False does not allow: it is about "
-                + ", ".join(tables),
-            )
-        ]
-    )
-
-
-def _say(database: Any, text: str) -> None:
-    database._logs.write("Info", text, function="__spacetimedb__")
-
-
-__all__ = ["Publishing", "migrate", "migration_token"]
+    Raises
+    ------
+    TypeMismatch
+        It is no module.
+    DefinitionError
+        It is wrong in itself.
+    """
+    if not isinstance(module, Module):
+        raise TypeMismatch(
+            f"a module is a stdb.Module, not {type(module).__name__} {shorten(module)}",
+            expected="Module",
+            got=module,
+        )
+    return module.freeze()
