@@ -36,6 +36,7 @@ from .errors import (
     UniqueConstraintViolation,
     UnknownName,
     UsageError,
+    ViewError,
 )  # fmt: skip
 from .module import Module, Query, Row, column, index, primary_key, unique
 from .runtime import JwtClaims, LogRecord, ReducerContext
@@ -60,6 +61,7 @@ from .types.sums import Err, Ok, Some, Variant, sum_type
 from .types.values import ConnectionId, Identity, ScheduleAt, TimeDuration, Timestamp
 
 __all__ = [
+    "AnonymousViewContext",
     "AsyncProcedureContext",
     "Connection",
     "ConnectionId",
@@ -94,6 +96,7 @@ __all__ = [
     "ProcedureTimeout",
     "PublishError",
     "Query",
+    "QueryTables",
     "ReducerContext",
     "ReducerError",
     "Request",
@@ -117,6 +120,8 @@ __all__ = [
     "UnknownName",
     "UsageError",
     "Variant",
+    "ViewContext",
+    "ViewError",
     "column",
     "f32",
     "f64",
@@ -148,17 +153,21 @@ if typing.TYPE_CHECKING:
         ProcedureContext,
         TransactionContext,
     )
+    from .runtime.view_context import AnonymousViewContext, QueryTables, ViewContext
 
 #: Public names that are seldom needed: where they come from, at their first use.
 _LATER = {
+    "AnonymousViewContext": "stdb.runtime.view_context",
     "AsyncProcedureContext": "stdb.runtime.procedure_context",
     "Headers": "stdb.module.messages",
     "HttpPolicy": "stdb.runtime.http_policy",
     "ProcedureContext": "stdb.runtime.procedure_context",
+    "QueryTables": "stdb.runtime.view_context",
     "Request": "stdb.module.messages",
     "Response": "stdb.module.messages",
     "TokenKeys": "stdb.database.tokens",
     "TransactionContext": "stdb.runtime.procedure_context",
+    "ViewContext": "stdb.runtime.view_context",
 }
 
 

@@ -5,7 +5,8 @@
     Error
     ├── ReducerError              a reducer refused or failed; nothing changed
     │   └── ModuleError           ... because its code broke (see ``__cause__``)
-    │       └── ProcedureTimeout  a procedure took longer than it may; also a ``TimeoutError``
+    │       ├── ProcedureTimeout  a procedure took longer than it may; also a ``TimeoutError``
+    │       └── ViewError         ... or that of a view, whose rows it would have changed
     ├── ConstraintViolation
     │   └── UniqueConstraintViolation
     ├── RowNotFound               an update of a row that is not there
@@ -77,6 +78,32 @@ class HttpError(Error):
     A response of any status is a response, not this error. The query of the URL is left out of
     the text, since it may hold secrets.
     """
+
+
+class ViewError(ModuleError):
+    """A view failed: its code broke, or its rows cannot be. What it would have followed is undone.
+
+    The exception that the view raised is the ``__cause__``.
+
+    Attributes
+    ----------
+    view : str
+        The view's name.
+    call : str
+        What was undone because of it, as in ``"reducer 'send_message'"``; empty for a read.
+    """
+
+    def __init__(self, message: str, *, view: str = "", call: str = "") -> None:
+        super().__init__(f"{call} was undone: {message}" if call else message)
+        self.message = message
+        self.view = view
+        self.call = call
+
+    def during(self, call: str) -> ViewError:
+        """Return the same error with the call that is undone because of it."""
+        error = ViewError(self.message, view=self.view, call=call)
+        error.__cause__ = self.__cause__
+        return error
 
 
 class ConstraintViolation(Error):

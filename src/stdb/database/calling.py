@@ -9,7 +9,15 @@ from __future__ import annotations
 from threading import get_ident
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from ..errors import Error, ModuleError, PermissionDenied, UsageError, shorten, unknown_name
+from ..errors import (
+    Error,
+    ModuleError,
+    PermissionDenied,
+    UsageError,
+    ViewError,
+    shorten,
+    unknown_name,
+)
 from ..runtime import ReducerContext, log_panic
 from ..types.values import Identity
 from .core import Core, refuse_identity
@@ -98,6 +106,8 @@ class Calls(Core):
                 else:
                     call = (declared.name, declared.parameters, sender, connection, micros, args)
                     self._store.commit(call)
+            except ViewError as error:
+                raise error.during(f"reducer {declared.name!r}") from error.__cause__
             finally:
                 state.end()
         finally:

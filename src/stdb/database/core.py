@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from ..types.values import Identity
     from .queries import Queries
     from .tokens import Authority, TokenKeys
+    from .views import Views
 
 
 class Core:
@@ -59,6 +60,7 @@ class Core:
         self._log = None
         self._queries: Queries | None = None
         self._waits: Waits | None = None
+        self._made_views: Views | None = None
         self._take_program(program)
 
     def _take_program(self, program: Program) -> None:
@@ -70,6 +72,15 @@ class Core:
         self._program = bound
         self._reducers: dict[str, ReducerDeclaration] = dict(self._program.reducers)
         self._callable = {n: r for n, r in self._reducers.items() if r.lifecycle is None}
+
+    @property
+    def _views(self) -> Views:
+        """The views at work, made when the first is wanted."""
+        if self._made_views is None:
+            from .views import Views
+
+            self._made_views = Views(self)
+        return self._made_views
 
     # -- what it is ------------------------------------------------------------------------------
 

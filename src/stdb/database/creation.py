@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from .filters import install_filters
+
 if TYPE_CHECKING:
     from ..schema import ModuleDef, TableDef
     from ..types.values import Identity
@@ -14,11 +16,16 @@ _MODULE_VERSION = "0.0.1"
 
 def create(database: Database) -> None:
     """Create the tables, note the module and run ``init``, all in one transaction."""
+    from ..storage.view_schema import create_view
+
     program = database._program
     with database._store.writing() as store:
         store.create_tables(
             (table, program.shapes[name]) for name, table in program.definition.tables.items()
         )
+        for name in sorted(program.definition.views):
+            create_view(store, program.definition.views[name], program.views[name].row)
+        install_filters(database)
         store["st_module"].insert(**module_row(database))
         init = next((r for r in program.reducers.values() if r.lifecycle == "init"), None)
         if init is not None:
@@ -63,6 +70,22 @@ def describe(name: str, identity: Identity, definition: ModuleDef) -> dict[str, 
             }
             for reducer in definition.reducers.values()
         ],
+        "views": [
+            {
+                "name": view.name,
+                "public": view.is_public,
+                "anonymous": view.is_anonymous,
+                "columns": [
+                    {"name": column.name, "type": type_name(column.raw_type, definition)}
+                    for column in view.columns
+                ],
+                "primary_key": None
+                if view.primary_key is None
+                else view.columns[view.primary_key].name,
+            }
+            for view in definition.views.values()
+        ],
+        "row_level_security": list(definition.row_level_security),
     }
 
 

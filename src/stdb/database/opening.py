@@ -139,7 +139,8 @@ def _set_up(
             )
         else:
             program = stored
-        fill(recovered, chosen)
+        views = program.definition.views
+        fill(recovered, chosen, {n: (views[n], v.row) for n, v in program.views.items()})
         owner = Identity(row.owner_identity)
         if options.owner not in (None, owner):
             raise UsageError(
@@ -207,7 +208,7 @@ def _go_on(database: Database, program: Program, recovered: Recovered) -> None:
 
 def _refuse_write(touched: list[Table], _call: object) -> None:
     """Refuse a transaction that changed something."""
-    if any(table.net_changes() is not None for table in touched):
+    if any(not table.is_ephemeral and table.net_changes() is not None for table in touched):
         raise TransactionError(
             "the database was opened with readonly=True; open it without, to change something"
         )

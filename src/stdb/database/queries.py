@@ -10,12 +10,15 @@ from ..sql.estimate import check_row_limit
 from ..sql.names import OWNER, Fault, Rights
 from ..sql.result import Result
 from ..sql.run import PreparedChange, PreparedQuery, explain, prepare
+from ..sql.view_query import note_reads, view_query
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from types import TracebackType
 
-    from ..sql.run import AnyPrepared
+    from ..module.views import ViewDeclaration
+    from ..sql.run import AnyPrepared, ReadingStatement
+    from ..storage.read_set import ReadSet
     from ..types.values import Identity
     from .core import Core
 
@@ -33,7 +36,8 @@ class Queries:
         self._owner = database.owner
         self._prepared: dict[tuple[str, bool, bool], AnyPrepared] = {}
         self._version = self._store.schema_version
-        self._rules: dict[str, tuple[str, ...]] = {}
+        #: Queries that views have returned; None for an empty text.
+        self._of_views: dict[tuple[str, str], PreparedQuery | None] = {}
 
     def run(
         self,
@@ -54,17 +58,17 @@ class Queries:
             if self._database._closed:
                 self._database._refuse_closed()
             prepared = self._find(sql, by_owner, strict)
-            if not isinstance(prepared, PreparedChange):
-                if not by_owner:
-                    self._check_limit(prepared)
-                rows = prepared.rows(params, named, sender or self._owner)
-                return Result(prepared.columns, rows)
-        with self._database.transaction():
-            if self._version != self._store.schema_version:
-                # The schema changed between the look at the statement and its turn to write.
-                again = self._find(sql, by_owner, strict)
-                prepared = again if isinstance(again, PreparedChange) else prepared
-            return prepared.change(params, named, sender or self._owner)
+            if not isinstance(prepared, PreparedChange) and (
+                not prepared.views
+                # Rows of views are kept for the next statement, unless readers keep writers out.
+                or state.readers
+                or self._database._views.are_ready(prepared.views, sender or self._owner)
+            ):
+                caller = sender or self._owner
+                prepared = self.readable(prepared, caller, by_owner=by_owner, strict=strict)
+                return Result(prepared.columns, prepared.rows(params, named, caller))
+        with self._database.transaction() as tx:
+            return self.run_in(tx, sql, params, named, sender, strict=strict)
 
     def run_in(
         self,
@@ -86,9 +90,50 @@ class Queries:
                     "this transaction is read-only; write in `with db.transaction()`"
                 )
             return prepared.change(params, named, caller)
-        if not by_owner:
-            self._check_limit(prepared)
+        if prepared.views and not tx.readonly:
+            self._database._views.provide(prepared.views, caller)
+        prepared = self.readable(prepared, caller, by_owner=by_owner, strict=strict)
         return Result(prepared.columns, prepared.rows(params, named, caller))
+
+    def readable(
+        self, prepared: ReadingStatement, caller: Identity, *, by_owner: bool, strict: bool
+    ) -> ReadingStatement:
+        """Return the statement with the rows of every view that it reads; writers are kept out."""
+        views = self._database._views
+        if prepared.views and not views.are_ready(prepared.views, caller):
+            schema = {**self._store.by_name, **views.compute(prepared.views, caller)}
+            alone = prepare(prepared.sql, schema, self._rights(by_owner), strict=strict)
+            assert not isinstance(alone, PreparedChange)
+            prepared = alone
+        if not by_owner and isinstance(prepared, PreparedQuery):
+            check_row_limit([prepared.query], self._store.by_name, Fault(prepared.sql))
+        return prepared
+
+    def rows_of_view(self, sql: str, view: ViewDeclaration, reads: ReadSet) -> list[Any]:
+        """Return the rows of the query that a view returned, and note what it reads.
+
+        Raises
+        ------
+        SqlError
+            It is no query that a view may return.
+        """
+        if self._version != self._store.schema_version:
+            self._forget()
+        prepared = self._of_views.get((sql, view.name))
+        if prepared is None:
+            prepared = view_query(sql, view, self._store.by_name)
+            if prepared is not None and len(self._of_views) >= _KEPT_MAX:
+                self._of_views.pop(next(iter(self._of_views)))
+            self._of_views[sql, view.name] = prepared
+        if prepared is None:
+            return []
+        note_reads(prepared.plans, reads)
+        rows = prepared.rows((), {}, self._owner)
+        cls = view.row.cls
+        if rows and rows[0].__class__ is not cls:
+            attributes = [field.attribute for field in view.row.fields]
+            rows = [cls(**dict(zip(attributes, row, strict=True))) for row in rows]
+        return rows
 
     def explain(self, sql: str, sender: Identity | None, *, strict: bool) -> str:
         """Return the plan of a statement."""
@@ -109,15 +154,18 @@ class Queries:
         if prepared is None:
             if not isinstance(sql, str):
                 raise SqlError(f"a statement is a str, not {type(sql).__name__}")
-            rights = OWNER if by_owner else Rights(owner=False, rules=self._read_rules())
-            prepared = prepare(sql, self._store.by_name, rights, strict=strict)
+            prepared = prepare(sql, self._store.by_name, self._rights(by_owner), strict=strict)
             if len(self._prepared) >= _KEPT_MAX:
                 self._prepared.pop(next(iter(self._prepared)))
             self._prepared[key] = prepared
         return prepared
 
+    def _rights(self, by_owner: bool) -> Rights:
+        return OWNER if by_owner else Rights(owner=False, rules=self._read_rules())
+
     def _forget(self) -> None:
         self._prepared.clear()
+        self._of_views.clear()
         self._version = self._store.schema_version
 
     def _read_rules(self) -> dict[str, tuple[str, ...]]:
@@ -127,10 +175,6 @@ class Queries:
             name = names.get(row.table_id, "")
             rules[name] = (*rules.get(name, ()), row.sql)
         return rules
-
-    def _check_limit(self, prepared: AnyPrepared) -> None:
-        if isinstance(prepared, PreparedQuery):
-            check_row_limit([prepared.query], self._store.by_name, Fault(prepared.sql))
 
 
 class RowStream:
@@ -163,10 +207,11 @@ class RowStream:
         try:
             queries = self._queries
             by_owner = sender is None or sender == queries._owner
+            caller = sender or queries._owner
             prepared = queries._find(sql, by_owner, strict)
-            if not by_owner:
-                queries._check_limit(prepared)
-            self._begin(prepared, params, named, sender or queries._owner)
+            if not isinstance(prepared, PreparedChange):
+                prepared = queries.readable(prepared, caller, by_owner=by_owner, strict=strict)
+            self._begin(prepared, params, named, caller)
         except BaseException:
             self._tx.__exit__(None, None, None)
             raise

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..errors import unknown_name
+from ..errors import UsageError, unknown_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -86,7 +86,12 @@ class DatabaseTables:
         return self[name]
 
     def __getitem__(self, name: str) -> DatabaseTable:
-        if name not in self._store.by_name:
+        table = self._store.by_name.get(name)
+        if table is not None and table.is_view:
+            raise UsageError(
+                f"{name!r} is a view: read it by SQL, as a sender: db.sql(…, sender=…)"
+            )
+        if table is None:
             raise unknown_name("table", name, self._store.user_table_names())
         return DatabaseTable(name, self._store)
 
@@ -94,7 +99,7 @@ class DatabaseTables:
         return iter(self._store.user_table_names())
 
     def __contains__(self, name: object) -> bool:
-        return name in self._store.by_name
+        return name in self._store.by_name and not self._store.by_name[str(name)].is_view
 
     def __len__(self) -> int:
         return len(self._store.user_table_names())

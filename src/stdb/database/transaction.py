@@ -5,7 +5,7 @@ from __future__ import annotations
 from threading import get_ident
 from typing import TYPE_CHECKING, Any, Self
 
-from ..errors import TransactionError
+from ..errors import TransactionError, ViewError
 from ..storage.sure_exit import SureExit
 from ..types.values import Identity, Timestamp
 
@@ -133,6 +133,8 @@ class Transaction:
             try:
                 if kind is None and not self._readonly:
                     self._store.commit()
+            except ViewError as failure:
+                raise failure.during("the transaction") from failure.__cause__
             finally:
                 self._end()
         finally:

@@ -170,7 +170,7 @@ class Recorder:
         )
 
     def _prepare_table(self, table: Table) -> _KnownTable | None:
-        if table.table_id in _EPHEMERAL_IDS:
+        if table.is_ephemeral or table.table_id in _EPHEMERAL_IDS:
             return None
         known = b"\1" + table.table_id.to_bytes(4, "little"), _make_collector(table)
         self._tables[table.table_id] = known

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, NoReturn, cast
 
 from ..errors import (
     ConstraintViolation,
@@ -24,6 +24,8 @@ from ..errors import (
     UsageError,
 )
 from ..schema import system_tables as st
+from ..storage.view_schema import restore_view
+from ..types.generated import shape_of_type
 from .pages import BadPage
 from .replay import Replay, ReplayTable
 from .rows import decode_pages, decode_rows, rows_of_pages
@@ -38,12 +40,12 @@ from .snapshot import (
     read_snapshot,
     set_aside,
 )
-from .stored import StoredTable, stored_tables
+from .stored import StoredTable, StoredView, same_view, stored_tables, stored_views
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ..schema import TableDef
+    from ..schema import TableDef, ViewDef
     from ..storage.store import Store
     from ..storage.table import Table
     from ..types.shapes import Record
@@ -95,6 +97,7 @@ class Recovered(NamedTuple):
     tables: dict[str, StoredTable]
     program: Any
     report: Recovery
+    views: dict[str, StoredView]
 
 
 def log_directory(path: Path, *, must_exist: bool = False) -> Path:
@@ -288,7 +291,9 @@ def _finish(
     )
     programs = replay.decoded(st.ST_MODULE_ID)
     program = programs[-1] if programs else None
-    return Recovered(store, replay, tail, stored_tables(replay), program, report)
+    return Recovered(
+        store, replay, tail, stored_tables(replay), program, report, stored_views(replay)
+    )
 
 
 def _mend(replay: Replay) -> None:
@@ -314,8 +319,14 @@ def _mend(replay: Replay) -> None:
             del events.rows[row]
 
 
-def fill(recovered: Recovered, chosen: dict[str, tuple[TableDef, Record]]) -> None:
+def fill(
+    recovered: Recovered,
+    chosen: dict[str, tuple[TableDef, Record]],
+    views: dict[str, tuple[ViewDef, Record]],
+) -> None:
     """Give the store all rows, its tables being made of `chosen` definitions and shapes.
+
+    So are its views, as far as those in `views` are the ones that are stored.
 
     Raises
     ------
@@ -339,6 +350,12 @@ def fill(recovered: Recovered, chosen: dict[str, tuple[TableDef, Record]]) -> No
         for sequence, (_, first) in zip(table.sequences, allocated, strict=True):
             sequence.restore(first)
         _load(table, recovered)
+    for name, view in recovered.views.items():
+        own = views.get(name)
+        if own is None or not same_view(view.definition, own[0]):
+            shape = cast("Record", shape_of_type(view.definition.row_type, name))
+            own = view.definition, shape
+        restore_view(store, *own, view.table_id)
     store.state.begin_at(recovered.tail.next_offset - 1)
 
 

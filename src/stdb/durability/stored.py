@@ -15,7 +15,9 @@ from ..schema.definition import (
     ScheduleDef,
     SequenceDef,
     TableDef,
+    ViewDef,
 )
+from ..types.algebraic import Product
 from ..types.metatype import decode_type
 
 if TYPE_CHECKING:
@@ -55,9 +57,10 @@ def stored_tables(replay: Replay) -> dict[str, StoredTable]:
     indexes = _by_table(replay.decoded(st.ST_INDEX_ID))
     constraints = _by_table(replay.decoded(st.ST_CONSTRAINT_ID))
     sequences = _by_table(replay.decoded(st.ST_SEQUENCE_ID))
+    views = {row.table_id for row in replay.decoded(st.ST_VIEW_ID)}
     found = {}
     for row in replay.decoded(st.ST_TABLE_ID):
-        if row.table_type == "system":
+        if row.table_type == "system" or row.table_id in views:
             continue
         table_id = row.table_id
         columns = replay.columns.get(table_id, {})
@@ -89,6 +92,59 @@ def stored_tables(replay: Replay) -> dict[str, StoredTable]:
         allocated = {s.col_pos: (s.sequence_id, s.allocated or s.start) for s in own}
         found[row.table_name] = StoredTable(table_id, definition, allocated)
     return found
+
+
+class StoredView(NamedTuple):
+    """A view as the files have it; `definition` has the columns, but not what its code returns."""
+
+    table_id: int
+    definition: ViewDef
+
+
+def stored_views(replay: Replay) -> dict[str, StoredView]:
+    """Return the views of the module, by name."""
+    tables = {row.table_id: row for row in replay.decoded(st.ST_TABLE_ID)}
+    names = {row.table_name: row.accessor_name for row in replay.decoded(st.ST_TABLE_ACCESSOR_ID)}
+    columns: dict[int, list[Any]] = {}
+    for row in replay.decoded(st.ST_VIEW_COLUMN_ID):
+        columns.setdefault(row.view_id, []).append(row)
+    keys = {
+        row.table_id: max(row.constraint_data.value.columns) - 1
+        for row in replay.decoded(st.ST_CONSTRAINT_ID)
+        if hasattr(row.constraint_data.value, "columns")
+    }
+    found = {}
+    for row in replay.decoded(st.ST_VIEW_ID):
+        own = [
+            ColumnDef(c.col_name, c.col_name, c.col_pos, type_, type_)
+            for c in sorted(columns.get(row.view_id, ()), key=lambda c: c.col_pos)
+            for type_ in [decode_type(c.col_type)]
+        ]
+        definition = ViewDef(
+            name=row.view_name,
+            accessor_name=names.get(row.view_name, row.view_name),
+            index=0,
+            is_public=row.table_id in tables and tables[row.table_id].table_access == "public",
+            is_anonymous=row.is_anonymous,
+            params=Product(),
+            return_type=Product(),
+            returns="array",
+            product_type_ref=0,
+            columns=tuple(own),
+            primary_key=keys.get(row.table_id),
+        )
+        found[row.view_name] = StoredView(row.table_id, definition)
+    return found
+
+
+def same_view(stored: ViewDef, own: ViewDef) -> bool:
+    """Whether a view of a module is the one that is stored, as far as its rows go."""
+    return bool(_view_looks(stored) == _view_looks(own))
+
+
+def _view_looks(view: ViewDef) -> Any:
+    columns = [(column.name, column.type) for column in view.columns]
+    return view.is_anonymous, view.is_public, view.primary_key, columns
 
 
 def _by_table(rows: Iterable[Any]) -> dict[int, list[Any]]:

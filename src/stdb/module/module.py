@@ -6,7 +6,6 @@ definition, validated like that of any compiled module, with the Python function
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
 import msgspec
@@ -16,10 +15,10 @@ from ..types.annotations import Scope
 from .functions import FunctionDeclaration, ReducerDeclaration, declare_reducer
 from .program import PYTHON, Program
 from .rows import TableDeclaration, declare_row
+from .visibility import Visibility, caller
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from types import FrameType
 
     from ..schema import ModuleDef
     from .procedures import ProcedureDeclaration
@@ -30,7 +29,7 @@ D = TypeVar("D", bound=FunctionDeclaration)
 _Lifecycle = Literal["init", "client_connected", "client_disconnected"]
 
 
-class Module:
+class Module(Visibility):
     """The tables and functions of an application, to be run by a `Database`.
 
     Parameters
@@ -62,6 +61,7 @@ class Module:
         self._procedures: dict[str, ProcedureDeclaration] = {}
         #: Functions whose row class is not there yet -> its name, and what declares them.
         self._waiting: dict[Any, tuple[str, Scope, Callable[[], None]]] = {}
+        self._set_up_visibility()
 
     def __repr__(self) -> str:
         tables, reducers = len(self._tables), len(self._reducers)
@@ -115,7 +115,7 @@ class Module:
                 f"write @{self.name}.table() with parentheses above the class; a name is a str, "
                 f"not {name!r}"
             )
-        scope = Scope(_caller())
+        scope = Scope(caller())
 
         def declare(cls: type[C]) -> type[C]:
             from ..schema.names import snake_case
@@ -177,7 +177,7 @@ class Module:
         ...     if amount == 0:
         ...         raise stdb.ReducerError("nothing to deposit")
         """
-        scope = Scope(_caller())
+        scope = Scope(caller())
 
         def declare(function: F) -> F:
             def add() -> None:
@@ -235,7 +235,7 @@ class Module:
         >>> stdb.Database(counter).procedures.visit("Ann")
         1
         """
-        scope = Scope(_caller())
+        scope = Scope(caller())
 
         def declare(function: F) -> F:
             from .procedures import declare_procedure
@@ -259,7 +259,7 @@ class Module:
 
         When it fails there is no database.
         """
-        return self._lifecycle("init", function, Scope(_caller()))
+        return self._lifecycle("init", function, Scope(caller()))
 
     @overload
     def client_connected(self, function: F, /) -> F: ...
@@ -267,7 +267,7 @@ class Module:
     def client_connected(self, /) -> Callable[[F], F]: ...
     def client_connected(self, function: Any = None, /) -> Any:
         """Declare the reducer that runs when a client connects; a failure refuses the client."""
-        return self._lifecycle("client_connected", function, Scope(_caller()))
+        return self._lifecycle("client_connected", function, Scope(caller()))
 
     @overload
     def client_disconnected(self, function: F, /) -> F: ...
@@ -275,7 +275,7 @@ class Module:
     def client_disconnected(self, /) -> Callable[[F], F]: ...
     def client_disconnected(self, function: Any = None, /) -> Any:
         """Declare the reducer that runs when a client has gone; it cannot keep it."""
-        return self._lifecycle("client_disconnected", function, Scope(_caller()))
+        return self._lifecycle("client_disconnected", function, Scope(caller()))
 
     def _lifecycle(self, lifecycle: _Lifecycle, function: Any, scope: Scope) -> Any:
         def declare(function: F) -> F:
@@ -360,6 +360,8 @@ class Module:
             self._reducers.values(),
             procedures=self._procedures.values(),
             scheduled=scheduled,
+            views=self._views.values(),
+            filters=self._filters,
         )
         definition = validate(raw)
         return Program(
@@ -369,6 +371,7 @@ class Module:
             procedures=_with_privacy(self._procedures, definition.procedures),
             program_bytes=encode_module_def(raw),
             kind=PYTHON,
+            views=dict(self._views),
         )
 
     def _check_class_names(self) -> None:
@@ -382,11 +385,14 @@ class Module:
                     f"classes {table.row.shape.name}; name the classes differently (or, in a "
                     f"notebook, begin with a new Module when a table gets another name)"
                 )
-
-
-def _caller() -> FrameType:
-    """Return the frame of whoever called the decorator: annotations mean what they mean there."""
-    return sys._getframe(2)
+        classes = {table.row.shape.name: table.row.cls for table in self._tables.values()}
+        for view in self._views.values():
+            if classes.setdefault(view.row.name, view.row.cls) is not view.row.cls:
+                raise DefinitionError(
+                    f"module {self.name!r}: view {view.name!r} returns rows of another class "
+                    f"{view.row.name} than the one that has this name here; name it differently, "
+                    "or, when the class was declared again since, declare the view again too"
+                )
 
 
 def _with_privacy(declared: dict[str, D], defined: Mapping[str, Any]) -> dict[str, D]:

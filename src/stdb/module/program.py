@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from ..schema import ModuleDef
     from ..types.shapes import Record
     from .procedures import ProcedureDeclaration
+    from .views import ViewDeclaration
 
 #: ``program_kind`` in ``st_module``. The last is ours: SpacetimeDB has no modules in Python.
 WASM: Final = 0
@@ -40,6 +41,8 @@ class Program(msgspec.Struct, frozen=True):
         What ``st_module`` keeps: the binary, or the raw definition of a Python module.
     kind : int
         `WASM`, `JAVASCRIPT` or `PYTHON`.
+    views : dict
+        Name -> declaration.
     start : callable or None
         ``database -> Program``: starts a compiled module on a database and returns the program
         whose functions run there.
@@ -52,6 +55,7 @@ class Program(msgspec.Struct, frozen=True):
     reducers: dict[str, ReducerDeclaration]
     program_bytes: bytes = b""
     kind: int = PYTHON
+    views: dict[str, ViewDeclaration] = {}
     start: Callable[[Any], Program] | None = None
     stop: Callable[[], None] | None = None
     procedures: dict[str, ProcedureDeclaration] = {}

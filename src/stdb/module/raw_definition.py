@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..schema.layout import Variant
 from ..schema.names import index_name
-from ..schema.raw_shared import RawUnique
+from ..schema.raw_shared import RawRowLevelSecurity, RawUnique
 from ..schema.raw_v10 import (
     RawColumnDefaultV10,
     RawConstraintV10,
@@ -20,6 +20,8 @@ from ..schema.raw_v10 import (
     RawSequenceV10,
     RawTableV10,
     RawTypeV10,
+    RawViewPrimaryKeyV10,
+    RawViewV10,
 )  # fmt: skip
 from ..types import algebraic as at
 from ..types.bsatn_encode import make_encoder
@@ -37,11 +39,12 @@ from .markers import MISSING, Marker
 from .scheduling import schedule_column
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from .functions import FunctionDeclaration, ReducerDeclaration
     from .procedures import ProcedureDeclaration
     from .rows import RowDeclaration, TableDeclaration
+    from .views import ViewDeclaration
 
 _LIFECYCLES = {
     "init": "Init",
@@ -104,6 +107,8 @@ def raw_definition(
     *,
     procedures: Iterable[ProcedureDeclaration] = (),
     scheduled: Mapping[str, str] = {},
+    views: Iterable[ViewDeclaration] = (),
+    filters: Iterable[str] = (),
 ) -> RawModuleDefV10:
     """Return the raw definition of a Python module. Its names stand as they are written.
 
@@ -112,6 +117,7 @@ def raw_definition(
     builder = TypespaceBuilder()
     declared_tables = list(tables)
     declared = list(reducers)
+    declared_views = list(views)
     sections: dict[str, Any] = {
         "Tables": tuple(_raw_table(table, builder) for table in declared_tables),
         "Reducers": tuple(
@@ -143,6 +149,13 @@ def raw_definition(
             for table in declared_tables
             if table.name in scheduled
         ),
+        "Views": tuple(_raw_views(declared_views, builder)),
+        "ViewPrimaryKeys": tuple(
+            RawViewPrimaryKeyV10(view.name, (view.primary_key,))
+            for view in declared_views
+            if view.primary_key is not None
+        ),
+        "RowLevelSecurity": tuple(RawRowLevelSecurity(sql) for sql in filters),
     }
     sections |= {name: section for name, section in optional.items() if section}
     return RawModuleDefV10.of(
@@ -158,6 +171,30 @@ def raw_definition(
 
 def _params(declared: FunctionDeclaration, builder: TypespaceBuilder) -> at.Product:
     return at.Product(tuple(at.Element(p.name, builder.use(p.shape)) for p in declared.parameters))
+
+
+def _raw_views(views: list[ViewDeclaration], builder: TypespaceBuilder) -> Iterator[RawViewV10]:
+    """Yield the views; the anonymous ones are numbered apart from the others."""
+    counts = {True: 0, False: 0}
+    for view in views:
+        row = builder.use(view.row)
+        returned: at.AlgebraicType
+        match view.returns:
+            case "array":
+                returned = at.Array(row)
+            case "option":
+                returned = at.option(row)
+            case "query":
+                returned = at.Product((at.Element("__query__", row),))
+        yield RawViewV10(
+            source_name=view.name,
+            index=counts[view.is_anonymous],
+            is_public=view.is_public,
+            is_anonymous=view.is_anonymous,
+            params=at.Product(),
+            return_type=returned,
+        )
+        counts[view.is_anonymous] += 1
 
 
 class _Keys:

@@ -66,18 +66,30 @@ class _SelectChecker:
                     f"duplicate name {alias!r}: give one of the tables another alias", ref.position
                 )
         self.scope.add(aliases[0], tables[0], refs[0].position)
+        conjuncts += self.own_rows(0)
         for join, alias, table in zip(select.joins, aliases[1:], tables[1:], strict=True):
             source = self.scope.add(alias, table, join.ref.position)
             if join.on is None:
                 if join.kind == "left":
                     raise self.fault("LEFT JOIN needs ON", join.position)
+                conjuncts += self.own_rows(len(self.scope.sources) - 1)
                 continue
-            on = self.on(join.on)
+            on = self.on(join.on) + self.own_rows(len(self.scope.sources) - 1)
             if join.kind == "left":
                 source.on = on
             else:
                 conjuncts += on
         return conjuncts
+
+    def own_rows(self, source: int) -> list[t.Expr]:
+        """Return the condition that the rows of a view be those of who asks, if it needs one."""
+        table = self.scope.sources[source].table
+        if not table.hidden:
+            return []
+        field = table.shape.fields[0]
+        self.checker.uses_sender = True
+        whose = t.Column(field.shape, False, source, field, 0, field.shape)
+        return [t.Compare(sh.BOOL, False, "=", whose, t.Sender(sh.IDENTITY, False))]
 
     def on(self, expr: s.Expr) -> list[t.Expr]:
         """Return the terms of ON: in the strict dialect, one equation of two columns."""
@@ -167,7 +179,7 @@ class _SelectChecker:
                 star.position,
             )
         query.columns = tuple(
-            ResultColumn(str(field.name), field.shape) for field in source.table.shape.fields
+            ResultColumn(str(field.name), field.shape) for field in source.table.shown.fields
         )
 
     # -- ORDER BY, LIMIT -------------------------------------------------------------------------

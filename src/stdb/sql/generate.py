@@ -72,8 +72,11 @@ class QueryWriter:
 
     def output(self) -> str:
         """Return source for a row of the result."""
-        if self.query.whole is not None:
-            return f"r{self.query.whole}"
+        whole = self.query.whole
+        if whole is not None:
+            reveal = self.query.fragments[0].sources[whole].table.reveal
+            row = f"r{whole}"
+            return row if reveal is None else f"{self.c.name(reveal, 'reveal')}({row})"
         return self.row_of([self.writer.value(output) for output in self.query.outputs])
 
     def row_of(self, values: list[str]) -> str:

@@ -81,8 +81,8 @@ def find_field(table: Table, name: str) -> int | None:
     """Return the position of a column: by its accessor name first, then by its canonical one."""
     columns = table.definition.columns
     for attribute in ("accessor_name", "name"):
-        for position, column in enumerate(columns):
-            if getattr(column, attribute) == name:
+        for position in range(table.hidden, len(columns)):
+            if getattr(columns[position], attribute) == name:
                 return position
     return None
 
@@ -143,7 +143,7 @@ class Scope:
         return having[0]
 
     def _no_column(self, why: str, sources: list[Source], name: str, position: int) -> SqlError:
-        known = [str(field.name) for source in sources for field in source.table.shape.fields]
+        known = [str(field.name) for source in sources for field in source.table.shown.fields]
         message = f"no column {name!r} is in scope: {why} of that name"
         if self.fault.sql[position : position + 1] == '"':
             message += " (text stands between single quotes)"

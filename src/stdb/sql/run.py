@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from ..errors import SqlError, shorten
 from ..types.exact import Inexact, exact
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from ..codegen import Code
+    from ..storage.view_table import ViewTable
     from ..types import shapes as sh
     from .names import Rights, Schema
 
@@ -39,6 +40,8 @@ class Prepared:
 
     params: dict[str | int, sh.Shape]
     reads = True
+    #: The views whose rows it reads.
+    views: tuple[ViewTable, ...] = ()
 
     def __init__(self, sql: str) -> None:
         self.sql = sql
@@ -120,6 +123,7 @@ class PreparedQuery(Prepared):
         super().__init__(sql)
         self.query = query
         self.columns = query.columns
+        self.views = views_of(query)
         self.prepare_params(query.params)
         self.plans: list[Plan] = [plan_fragment(fragment) for fragment in query.fragments]
         self.codes: list[Code] = []
@@ -216,7 +220,14 @@ class PreparedChange(Prepared):
         return Result((), [], *counts)
 
 
-AnyPrepared = PreparedQuery | PreparedExplain | PreparedChange
+ReadingStatement = PreparedQuery | PreparedExplain
+AnyPrepared = ReadingStatement | PreparedChange
+
+
+def views_of(query: t.Query) -> tuple[ViewTable, ...]:
+    """Return the views that a query reads, each once."""
+    tables = [source.table for fragment in query.fragments for source in fragment.sources]
+    return tuple(dict.fromkeys(cast("ViewTable", table) for table in tables if table.is_view))
 
 
 def prepare(sql: str, schema: Schema, rights: Rights, *, strict: bool = False) -> AnyPrepared:
@@ -295,4 +306,13 @@ def _bound(expr: t.Expr | None, params: Mapping[str | int, Any]) -> int | None:
     return expr.value if isinstance(expr, t.Const) else None
 
 
-__all__ = ["AnyPrepared", "Prepared", "PreparedChange", "PreparedQuery", "explain", "prepare"]
+__all__ = [
+    "AnyPrepared",
+    "Prepared",
+    "PreparedChange",
+    "PreparedQuery",
+    "ReadingStatement",
+    "explain",
+    "prepare",
+    "views_of",
+]

@@ -257,6 +257,11 @@ class TableHandle(Generic[R]):
         names = [field.attribute for field in self._table.shape.fields]
         return Query.of(self._table.name, self._table.shape, names, predicate)
 
+    def all_rows(self) -> Query[R]:
+        """Return a query for all rows; narrow it with its ``where``."""
+        shape = self._table.shape
+        return Query(self._table.name, {f.attribute: f for f in shape.fields}, None)
+
     def __getitem__(self, name: str) -> IndexHandle[R]:
         try:
             return self._handles[name]

@@ -170,8 +170,8 @@ class State:
                     self.tell(self.changes)
                     self.changes = None
                 for table in self.touched:
-                    if table.is_event:
-                        table.forget_events()
+                    if table.finish is not None:
+                        table.finish()
                     table.before.clear()
             else:
                 for table in self.touched:

@@ -24,6 +24,7 @@ from .sequence import Sequence
 from .state import State
 from .table import Table
 from .table_code import TableCode
+from .view_table import ViewTable
 from .writing import Reading, Writing, WritingSchema
 
 if TYPE_CHECKING:
@@ -56,6 +57,9 @@ class Store:
     schema_listeners : list of callable
         Called, without arguments, after a transaction that changed which tables there are or what
         they are like, before the next one can begin; perhaps twice, when an interrupt strikes.
+    refresh : callable or None
+        Brings what is derived from tables up to date, first of all when a transaction commits;
+        what it raises undoes the transaction.
     recorder : callable or None
         Makes what a log is to have of a transaction, of the tables that it touched and the call it
         comes from; what it raises undoes the transaction.
@@ -69,6 +73,7 @@ class Store:
         self.watched: set[Table] = set()
         self._listeners: dict[str, tuple[Listener, ...]] = {}
         self.schema_listeners: list[Callable[[], None]] = []
+        self.refresh: Callable[[], None] | None = None
         self.recorder: Callable[[list[Table], Any], Any] | None = None
         self._write_handles: dict[str, TableHandle[Any]] = {}
         self._read_handles: dict[str, TableHandle[Any]] = {}
@@ -92,8 +97,12 @@ class Store:
             raise unknown_name("table", name, self.user_table_names()) from None
 
     def user_table_names(self) -> list[str]:
-        """Return the names of the tables that are not system tables."""
-        return [name for name, table in self.by_name.items() if not table.definition.is_system]
+        """Return the names of the tables that are neither system tables nor views."""
+        return [
+            name
+            for name, table in self.by_name.items()
+            if not (table.definition.is_system or table.is_view)
+        ]
 
     def _add_system_table(self, system: st.SystemTable) -> None:
         code = _system_code(system.definition)
@@ -146,6 +155,8 @@ class Store:
             self.watched.add(table)
         self.by_name[name] = table
         self.schema_version += 1
+        if table.is_view:
+            return  # Functions have no handle on views.
         writable = not table.definition.is_system
         self._write_handles[name] = TableHandle(table, writable=writable)
         self._read_handles[name] = TableHandle(table, writable=False)
@@ -360,6 +371,8 @@ class Store:
         state = self.state
         if state.torn is not None:
             state.refuse_torn()
+        if self.refresh is not None:
+            self.refresh()
         recorder = self.recorder
         changed = False
         if self.watched and not self.watched.isdisjoint(state.touched):
@@ -375,6 +388,9 @@ class Store:
             # None takes the place of the record that an interrupted transaction may have left.
             state.record = recorder(state.touched, call)
             changed = state.record is not None
+            if not changed:
+                # Rows of views alone, for somebody who is not a subscriber yet, or no longer.
+                state.changes = None
         state.commit(changed=changed)
 
     def commit_schema(self) -> None:
@@ -450,6 +466,10 @@ class Store:
         """Return an independent store with the same rows; the caller keeps writers out."""
         other = Store(described=False)
         for table in self:
+            if isinstance(table, ViewTable):
+                # Its rows are kept for readers of this store; those of the copy begin anew.
+                other._register(ViewTable(table.view_code, other.state, table.table_id))
+                continue
             if table.name not in other.by_name:
                 sequences = [
                     Sequence(

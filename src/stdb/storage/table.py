@@ -58,16 +58,25 @@ class Table:
     before : dict
         ``main key -> row or None`` as it was when the present transaction began, for every key
         that the transaction touched: what undoing takes, and what net changes are told from.
+    finish : callable or None
+        What a commit does with the table beside forgetting `before`. Can be called again.
     is_view : bool
-        Whether a view fills it; SQL only reads it then.
+        Whether it is a `ViewTable`.
+    is_ephemeral : bool
+        Whether its rows are in no log.
+    hidden : int
+        How many columns in front nobody sees.
+    shown : Record
+        The rows as readers see them.
+    reveal : callable or None
+        ``row -> row as readers see it``; None when it is the row itself.
     """
-
-    is_view = False
 
     __slots__ = (
         "__weakref__", "add", "before", "code", "column_keys", "decode", "definition", "delete",
-        "encode", "functions", "indexes", "insert", "insert_many", "is_event", "main_key_of",
-        "name", "remove", "rows", "scans", "sequences", "shape", "state", "table_id",
+        "encode", "finish", "functions", "hidden", "indexes", "insert", "insert_many",
+        "is_ephemeral", "is_event", "is_view", "main_key_of", "name", "remove", "reveal", "rows",
+        "scans", "sequences", "shape", "shown", "state", "table_id",
     )  # fmt: skip
 
     def __init__(
@@ -94,6 +103,12 @@ class Table:
         self.before: dict[Any, Any] = {}
         self.scans = OpenScans(self.tear)
         self.is_event = definition.is_event
+        self.finish: Callable[[], None] | None = self.forget_events if self.is_event else None
+        self.is_view = False
+        self.is_ephemeral = False
+        self.hidden = 0
+        self.shown = self.shape
+        self.reveal: Callable[[Any], Any] | None = None
         self.indexes: list[Index] = []
         self.column_keys: dict[str, Callable[[Any], Any]] = {}
         self.encode, self.decode = code.encode, code.decode

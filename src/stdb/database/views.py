@@ -1,0 +1,398 @@
+"""Views at work: their rows are kept, and computed anew when something that they read has changed.
+
+What is kept is an *instance*: a view, and for a view that depends on who asks, one sender. Clients
+that subscribe hold it; while one does, every transaction that changes what the instance read
+computes it again before it commits, and fails when the view fails. A statement leaves behind what
+it had computed for the next one; nobody pays for that: the first transaction that changes what it
+read drops it.
+
+What instances read is kept by what was read (see `stdb.storage.read_set`), so a transaction looks
+each changed row up once for each index that some view has looked into.
+
+A transaction that is undone leaves everything as it was: rows are put back like those of any
+table, and `ViewTable.ended` tells which of the two states of an instance's read set is the one.
+"""
+
+from __future__ import annotations
+
+from threading import get_ident
+from typing import TYPE_CHECKING, Any, Final
+
+from ..errors import Error, ModuleError, UniqueConstraintViolation, ViewError, shorten
+from ..module import Query
+from ..runtime import log_panic
+from ..runtime.view_context import AnonymousViewContext, ViewContext
+from ..storage.read_set import WHOLE, ReadSet
+from ..storage.view_schema import noting_tables
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from ..module.views import ViewDeclaration
+    from ..storage import Tables
+    from ..storage.read_set import Entry
+    from ..storage.table import Table
+    from ..storage.view_table import ViewTable
+    from ..types.values import Identity
+    from .core import Core
+
+#: How many instances are kept that nobody subscribes to.
+_UNUSED_MAX: Final = 256
+
+
+class Instance:
+    """The rows of a view for one caller, or for all.
+
+    Attributes
+    ----------
+    count : int
+        How many subscriptions hold it.
+    entries : set of Entry
+        What it is registered to have read.
+    latest : set of Entry
+        What it read when it was last computed; the same outside a transaction.
+    is_gone : bool
+        Whether its rows are not there (any more), as the open transaction has it.
+    """
+
+    __slots__ = ("count", "entries", "is_gone", "latest", "sender", "table")
+
+    def __init__(self, table: ViewTable, sender: Identity | None) -> None:
+        self.table = table
+        self.sender = sender
+        self.count = 0
+        self.entries: set[Entry] = set()
+        self.latest: set[Entry] = set()
+        self.is_gone = True
+
+
+class Views:
+    """The views of one database.
+
+    All methods but `unsubscribe` and `are_ready` need this thread's read-write transaction, unless
+    they say otherwise.
+    """
+
+    def __init__(self, database: Core) -> None:
+        self._database = database
+        self._store = database._store
+        self._state = database._store.state
+        self._instances: dict[tuple[ViewTable, Identity | None], Instance] = {}
+        self._readers: dict[Entry, dict[Instance, None]] = {}
+        #: Number of a table -> position of an index or `WHOLE` -> how many entries.
+        self._looked_into: dict[int, dict[int, int]] = {}
+        #: What an instance had read before the open transaction; None when it is new.
+        self._unsettled: dict[Instance, set[Entry] | None] = {}
+        #: Without subscriptions, the one that was used last at the end.
+        self._unused: dict[Instance, None] = {}
+        self._left: dict[Instance, None] = {}
+        self._reads = ReadSet()
+        self._tables: Tables | None = None
+        self._version = -1
+
+    # -- who wants rows --------------------------------------------------------------------------
+
+    def subscribe(self, tables: Iterable[ViewTable], sender: Identity) -> None:
+        """Keep the rows of views for `sender` up to date, until as many `unsubscribe`.
+
+        In this thread's open transaction, or in one of its own.
+
+        Raises
+        ------
+        ViewError
+            One of them failed. Nothing is kept then.
+        """
+        wanted = list(dict.fromkeys(tables))
+        if self._state.thread == get_ident():
+            self._hold([self._materialize(table, sender) for table in wanted])
+            return
+        with self._store.writing():
+            instances = [self._materialize(table, sender) for table in wanted]
+        self._hold(instances)
+
+    def _hold(self, instances: list[Instance]) -> None:
+        for instance in instances:
+            self._unused.pop(instance, None)
+            self._left.pop(instance, None)
+            instance.count += 1
+
+    def unsubscribe(self, tables: Iterable[ViewTable], sender: Identity) -> None:
+        """End what `subscribe` began. Any thread may call it, within a transaction or without.
+
+        When the last has gone, the next transaction forgets the rows.
+        """
+        with self._state.lock:
+            for table in dict.fromkeys(tables):
+                instance = self._instances.get(_key(table, sender))
+                if instance is not None and instance.count:
+                    instance.count -= 1
+                    if not instance.count:
+                        self._left[instance] = None
+
+    def are_ready(self, tables: Iterable[ViewTable], sender: Identity) -> bool:
+        """Whether the rows are kept. The caller keeps writers out."""
+        return all(_key(table, sender) in self._instances for table in tables)
+
+    def provide(self, tables: Iterable[ViewTable], sender: Identity) -> None:
+        """Compute the rows that a statement of the open transaction reads, unless they are kept.
+
+        Raises
+        ------
+        ViewError
+            A view failed.
+        """
+        for table in dict.fromkeys(tables):
+            instance = self._materialize(table, sender)
+            if not instance.count:
+                self._unused.pop(instance, None)
+                self._unused[instance] = None
+        while len(self._unused) > _UNUSED_MAX:
+            self._drop(next(iter(self._unused)))
+
+    def compute(self, tables: Iterable[ViewTable], sender: Identity) -> dict[str, ViewTable]:
+        """Return tables with the rows of views, for one read: nothing is kept or changed.
+
+        The caller keeps writers out.
+
+        Raises
+        ------
+        ViewError
+            A view failed.
+        """
+        made = {}
+        for table in dict.fromkeys(tables):
+            asked = sender if table.hidden else None
+            rows = self._rows(table, asked)
+            try:
+                made[table.name] = table.twin(asked, rows)
+            except Error as error:
+                raise self._failed(table, asked, error) from error
+        return made
+
+    def renew(self) -> None:
+        """Compute every view that is subscribed to anew, and forget the others: the code changed.
+
+        Raises
+        ------
+        ViewError
+            One of them failed.
+        """
+        for instance in list(self._instances.values()):
+            if instance.count:
+                self._evaluate(instance)
+            else:
+                self._drop(instance)
+
+    # -- keeping up ------------------------------------------------------------------------------
+
+    def refresh(self) -> None:
+        """Bring the views up to date with what the open transaction has changed, as it commits.
+
+        Raises
+        ------
+        ViewError
+            One of them failed; the transaction is to be undone.
+        """
+        for instance in list(self._left):
+            self._drop(instance)
+        # What failed within the transaction, and that was caught, is tried again.
+        stale = {each: None for each in self._unsettled if each.is_gone and each.count}
+        for table in self._state.touched:
+            positions = self._looked_into.get(table.table_id)
+            if positions:
+                self._collect(table, positions, stale)
+        for instance in stale:
+            if instance.count:
+                self._evaluate(instance)
+            else:
+                self._drop(instance)
+
+    def _collect(
+        self, table: Table, positions: dict[int, int], stale: dict[Instance, None]
+    ) -> None:
+        """Add the instances to `stale` that read something which has changed in `table`."""
+        present = table.rows.get
+        readers = self._readers
+        table_id = table.table_id
+        keys = [(p, table.indexes[p].key_of) for p in positions if p != WHOLE]
+        whole = readers.get((table_id, WHOLE, None), {})
+        for main_key, old in table.before.items():
+            new = present(main_key)
+            if new is old or new == old:
+                continue
+            if whole:
+                stale.update(whole)
+                whole = {}
+            if not keys:
+                return
+            for position, key_of in keys:
+                for row in (old, new):
+                    if row is not None:
+                        found = readers.get((table_id, position, key_of(row)))
+                        if found:
+                            stale.update(found)
+
+    def _materialize(self, table: ViewTable, sender: Identity) -> Instance:
+        """Return the instance with rows that are right at this moment of the transaction."""
+        key = _key(table, sender)
+        instance = self._instances.get(key)
+        if instance is None:
+            instance = Instance(*key)
+            self._unsettled[instance] = None
+            table.ended = self._ended
+            table.touch()
+            self._evaluate(instance)
+            self._instances[key] = instance
+            self._store.refresh = self.refresh
+        elif instance.is_gone or not all(t.is_view for t in self._state.touched):
+            # Something may have changed since it was computed.
+            self._evaluate(instance)
+        return instance
+
+    def _evaluate(self, instance: Instance) -> None:
+        """Compute an instance and put its rows in the place of the old ones."""
+        table, sender = instance.table, instance.sender
+        self._unsettled.setdefault(instance, instance.entries)
+        table.touch()
+        instance.is_gone = True
+        rows = self._rows(table, sender)
+        read = self._reads.entries
+        for entry in read - instance.entries:
+            self._register(instance, entry)
+        instance.entries = instance.entries | read
+        instance.latest = read
+        try:
+            table.replace_rows(sender, rows)
+        except Error as error:
+            raise self._failed(table, sender, error) from error
+        instance.is_gone = False
+
+    def _drop(self, instance: Instance) -> None:
+        """Forget an instance, unless the transaction is undone."""
+        self._unused.pop(instance, None)
+        self._left.pop(instance, None)
+        self._unsettled.setdefault(instance, instance.entries)
+        instance.table.touch()
+        instance.is_gone = True
+        instance.table.replace_rows(instance.sender, [])
+        instance.latest = set()
+
+    # -- the end of a transaction ----------------------------------------------------------------
+
+    def _ended(self, table: ViewTable, committed: bool) -> None:
+        for instance in [each for each in self._unsettled if each.table is table]:
+            before = self._unsettled[instance]
+            if instance.is_gone if committed else before is None:
+                self._forget(instance)
+            else:
+                keep = instance.latest if committed or before is None else before
+                for entry in instance.entries - keep:
+                    self._unregister(instance, entry)
+                instance.entries = instance.latest = keep
+                instance.is_gone = False
+                if not instance.count and instance not in self._unused:
+                    self._left[instance] = None
+            self._unsettled.pop(instance, None)
+
+    def _forget(self, instance: Instance) -> None:
+        for entry in instance.entries:
+            self._unregister(instance, entry)
+        instance.entries = set()
+        self._unused.pop(instance, None)
+        self._left.pop(instance, None)
+        self._instances.pop((instance.table, instance.sender), None)
+        if not self._instances:
+            self._store.refresh = None
+
+    def _register(self, instance: Instance, entry: Entry) -> None:
+        readers = self._readers.get(entry)
+        if readers is None:
+            readers = self._readers[entry] = {}
+            positions = self._looked_into.setdefault(entry[0], {})
+            positions[entry[1]] = positions.get(entry[1], 0) + 1
+        readers[instance] = None
+
+    def _unregister(self, instance: Instance, entry: Entry) -> None:
+        readers = self._readers.get(entry)
+        if readers is None:
+            return
+        readers.pop(instance, None)
+        if not readers:
+            del self._readers[entry]
+            positions = self._looked_into[entry[0]]
+            positions[entry[1]] -= 1
+            if not positions[entry[1]]:
+                del positions[entry[1]]
+
+    # -- calling a view --------------------------------------------------------------------------
+
+    def _rows(self, table: ViewTable, sender: Identity | None) -> list[Any]:
+        """Call a view, and return its rows; `_reads` then has what it read.
+
+        In a read-only transaction other threads may do the same, and what is noted means nothing.
+        """
+        name = table.name
+        declared = self._database._program.views.get(name)
+        if declared is None:
+            raise ViewError(
+                f"view {name!r} has no code here: the database was opened without its module",
+                view=name,
+            )
+        tables = self._tables
+        if tables is None or self._version != self._store.schema_version:
+            tables = self._tables = noting_tables(self._store, self._reads)
+            self._version = self._store.schema_version
+        self._reads.begin()
+        database = self._database
+        context: AnonymousViewContext
+        if sender is None:
+            context = AnonymousViewContext(tables, database._services, name, self._reads)
+        else:
+            context = ViewContext(tables, database._services, name, self._reads, sender=sender)
+        try:
+            return self._taken(declared, declared.function(context))
+        except Exception as error:
+            raise self._failed(table, sender, error) from error
+
+    def _taken(self, declared: ViewDeclaration, returned: Any) -> list[Any]:
+        """Return what a view returned as a list of rows."""
+        if isinstance(returned, Query) or (
+            declared.returns == "query" and isinstance(returned, str)
+        ):
+            queries = self._database._queries or self._database._make_queries()
+            return queries.rows_of_view(str(returned), declared, self._reads)
+        cls = declared.row.cls
+        if declared.returns == "option":
+            rows = [] if returned is None else [returned]
+        else:
+            rows = returned if returned.__class__ is list else list(returned)
+        for row in rows:
+            if row.__class__ is not cls:
+                raise ModuleError(
+                    f"it returned {shorten(row)}, where {cls.__name__} is what it declares"
+                )
+        return rows
+
+    def _failed(self, table: ViewTable, sender: Identity | None, error: Exception) -> ViewError:
+        """Log what a view raised, and return what is to be raised of it."""
+        logs = self._database._logs
+        whose = "" if sender is None else f" for sender {sender.hex()[:16]}…"
+        if isinstance(error, UniqueConstraintViolation) and error.table == table.name:
+            key = table.view.columns[table.view.primary_key or 0].name
+            value = error.value[-1] if table.hidden else error.value  # type: ignore[index]
+            reason = f"returned two rows with the primary key {key} = {value!r}"
+        elif isinstance(error, Error):
+            reason = f"failed: {error}"
+        else:
+            reason = f"broke: {type(error).__name__}: {error}"
+            log_panic(logs, table.name, error)
+            return ViewError(f"view {table.name!r}{whose} {reason}", view=table.name)
+        logs.write("Error", reason, function=table.name)
+        return ViewError(f"view {table.name!r}{whose} {reason}", view=table.name)
+
+
+def _key(table: ViewTable, sender: Identity) -> tuple[ViewTable, Identity | None]:
+    return table, sender if table.hidden else None
+
+
+__all__ = ["Views"]

@@ -1,0 +1,140 @@
+"""What a view read: so that it is computed again only when some of that has changed.
+
+A view reads through handles that note. A look-up of a whole key of an index is noted as that key:
+only a row that comes, goes or changes under it matters. Everything else, counts and ranges too, is
+noted as the whole table.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar
+
+from ..errors import TransactionError, UsageError
+from .handles import IndexHandle, TableHandle
+from .ranges import ABSENT
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from .table import Table
+
+R = TypeVar("R")
+
+#: Stands in an entry where the position of an index would: all of the table was read.
+WHOLE: Final = -1
+
+#: Number of the table, position of the index or `WHOLE`, key of the index or None.
+Entry = tuple[int, int, Any]
+
+
+class ReadSet:
+    """What was read since `begin`.
+
+    Attributes
+    ----------
+    entries : set of (int, int, object)
+        Number of a table, position of an index in it (or `WHOLE`), key as the index has it.
+    """
+
+    __slots__ = ("entries",)
+
+    def __init__(self) -> None:
+        self.entries: set[Entry] = set()
+
+    def begin(self) -> None:
+        """Begin anew; what `entries` was until now stays with whoever took it."""
+        self.entries = set()
+
+    def whole(self, table: Table) -> None:
+        """Note that anything in `table` may have been read."""
+        if table.is_event:
+            _refuse_events(table)
+        self.entries.add((table.table_id, WHOLE, None))
+
+    def key(self, table: Table, index: int, key: object) -> None:
+        """Note that the rows were read which have `key` in the index at position `index`."""
+        if table.is_event:
+            _refuse_events(table)
+        self.entries.add((table.table_id, index, key))
+
+
+class NotingIndexHandle(IndexHandle[R]):
+    """An index, read by a view."""
+
+    def __init__(self, table: Table, position: int, reads: ReadSet) -> None:
+        super().__init__(table, position, writable=False)
+        self._reads = reads
+
+    def filter(
+        self,
+        *values: Any,
+        ge: Any = ABSENT,
+        gt: Any = ABSENT,
+        le: Any = ABSENT,
+        lt: Any = ABSENT,
+    ) -> Iterator[R]:
+        """Return rows as `IndexHandle.filter` does."""
+        bounded = not (ge is ABSENT and gt is ABSENT and le is ABSENT and lt is ABSENT)
+        if bounded or len(values) != len(self._index.definition.columns):
+            self._reads.whole(self._table)
+        else:
+            self._reads.key(self._table, self._position, self._key_from(*values))
+        return super().filter(*values, ge=ge, gt=gt, le=le, lt=lt)
+
+    def find(self, *values: Any) -> R | None:
+        """Return the row that has this value in the unique column (or columns), or None."""
+        self._need_unique("find")
+        key = self._key_from(*values)
+        self._reads.key(self._table, self._position, key)
+        row: R | None = self._index.map.get(key)
+        return row
+
+    def _need_writable(self) -> None:
+        _refuse_write(self._table)
+
+
+class NotingTableHandle(TableHandle[R]):
+    """A table, read by a view."""
+
+    def __init__(self, table: Table, reads: ReadSet) -> None:
+        self._reads = reads
+        super().__init__(table, writable=False)
+
+    def _index_handle(self, position: int, name: str) -> IndexHandle[R]:
+        del name
+        return NotingIndexHandle(self._table, position, self._reads)
+
+    def iter(self) -> Iterator[R]:
+        """Return all rows."""
+        self._reads.whole(self._table)
+        return self._table.scan()
+
+    def __iter__(self) -> Iterator[R]:
+        return self.iter()
+
+    def count(self) -> int:
+        """Return the number of rows."""
+        self._reads.whole(self._table)
+        return len(self._table.rows)
+
+    def __len__(self) -> int:
+        return self.count()
+
+    def _need_writable(self) -> None:
+        _refuse_write(self._table)
+
+
+def _refuse_events(table: Table) -> NoReturn:
+    raise UsageError(
+        f"a view cannot read the event table {table.name!r}: its rows are gone after the "
+        "transaction that inserted them"
+    )
+
+
+def _refuse_write(table: Table) -> NoReturn:
+    raise TransactionError(
+        f"table {table.name!r}: a view only reads; what changes tables is a reducer"
+    )
+
+
+__all__ = ["WHOLE", "Entry", "NotingIndexHandle", "NotingTableHandle", "ReadSet"]
