@@ -85,6 +85,7 @@ __all__ = [
     "InternalError",
     "InvalidToken",
     "JwtClaims",
+    "Limits",
     "LogRecord",
     "ManualClock",
     "MigrationError",
@@ -147,6 +148,7 @@ __all__ = [
 if typing.TYPE_CHECKING:
     from .database.tokens import TokenKeys
     from .module.messages import Headers, Request, Response
+    from .runtime.guest.limits import Limits
     from .runtime.http_policy import HttpPolicy
     from .runtime.procedure_context import (
         AsyncProcedureContext,
@@ -161,6 +163,7 @@ _LATER = {
     "AsyncProcedureContext": "stdb.runtime.procedure_context",
     "Headers": "stdb.module.messages",
     "HttpPolicy": "stdb.runtime.http_policy",
+    "Limits": "stdb.runtime.guest.limits",
     "ProcedureContext": "stdb.runtime.procedure_context",
     "QueryTables": "stdb.runtime.view_context",
     "Request": "stdb.module.messages",

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from ..clock import Clock
     from ..durability import Log
     from ..module import Program, ReducerDeclaration
+    from ..runtime.guest.limits import Limits
     from ..runtime.http_policy import HttpPolicy
     from ..runtime.waiting import Waits
     from ..storage.store import Store
@@ -38,6 +39,7 @@ class Core:
     #: The keys it was given for tokens of other issuers.
     _keys: tuple[TokenKeys, ...] = ()
     _authority: Authority | None = None
+    _limits: Limits | None = None
 
     def _set_up(
         self, program: Program, name: str, clock: Clock, owner: Identity | None, store: Store
@@ -62,6 +64,14 @@ class Core:
         self._waits: Waits | None = None
         self._made_views: Views | None = None
         self._take_program(program)
+
+    def _take_limits(self, limits: Limits) -> None:
+        """Hold a compiled module to `limits`."""
+        from ..runtime.guest.limits import Limits as Class  # only who has limits needs them
+
+        if limits.__class__ is not Class:
+            raise TypeMismatch(f"limits is a stdb.Limits, not {shorten(limits)}")
+        self._limits = limits
 
     def _take_program(self, program: Program) -> None:
         """Run `program` from here on."""

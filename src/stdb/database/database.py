@@ -7,6 +7,7 @@ The class is put together of parts, a subject each: `Calls` (reducers), `Queryin
 from __future__ import annotations
 
 from contextlib import suppress
+from os import PathLike
 from threading import get_ident
 from typing import TYPE_CHECKING, Any, Literal, overload
 
@@ -21,18 +22,19 @@ from .core import refuse_identity
 from .durable import SNAPSHOT_EVERY, Durable, check_snapshots
 from .ids import ISSUER
 from .procedures import Procedures
-from .publishing import Publishing, as_program
+from .publishing import Publishing
 from .querying import Querying
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-    from os import PathLike
     from types import TracebackType
     from typing import Self
 
     from ..clock import Clock
     from ..durability import Mode
+    from ..module.file_module import FileModule
     from ..runtime import LogRecord
+    from ..runtime.guest.limits import Limits
     from ..runtime.http_policy import HttpPolicy
     from .tokens import TokenKeys
 
@@ -42,13 +44,16 @@ class Database(Calls, Procedures, Querying, Publishing, Durable):
 
     Parameters
     ----------
-    module : Module
-        What runs in it: the module as it is now.
+    module : Module, str or Path
+        What runs in it: a module in Python as it is now, or the file of a compiled one
+        (``"game.wasm"``).
     name : str, optional
         For logs and messages; the module's name when not given.
     clock : Clock, optional
         Where timestamps come from. With a `ManualClock`, time and identities are the same at
         every run.
+    limits : Limits, optional
+        What a call of a compiled module may use.
     owner : Identity, optional
         Who owns the database and is the sender of calls that name none; a fresh one otherwise.
     path : str or Path, optional
@@ -104,19 +109,23 @@ class Database(Calls, Procedures, Querying, Publishing, Durable):
 
     def __init__(
         self,
-        module: Module,
+        module: Module | FileModule | str | PathLike[str],
+        path: str | PathLike[str] | None = None,
         *,
         name: str | None = None,
         clock: Clock | None = None,
         owner: Identity | None = None,
-        path: str | PathLike[str] | None = None,
         durability: Mode | None = "async",
         snapshot_every: int | None = SNAPSHOT_EVERY,
         retain: int | None = None,
         keys: TokenKeys | Iterable[TokenKeys] | None = None,
         http: HttpPolicy | bool = True,
+        limits: Limits | None = None,
     ) -> None:
-        program = as_program(module)
+        given = as_module(module)
+        program = given.freeze()
+        if limits is not None:
+            self._take_limits(limits)
         if owner is not None and owner.__class__ is not Identity:
             refuse_identity("owner", owner)
         if clock is not None and not callable(getattr(clock, "micros", None)):
@@ -135,12 +144,12 @@ class Database(Calls, Procedures, Querying, Publishing, Durable):
             from .opening import Options, open_durable  # databases in memory need none of it
 
             snapshots = check_snapshots(snapshot_every, retain)
-            options = Options(path, durability, name or module.name, clock, owner, snapshots)
+            options = Options(path, durability, name or given.name, clock, owner, snapshots)
             open_durable(self, program, options)
             return
         from ..storage.store import Store  # compiles the system tables: not at import
 
-        self._set_up(program, name or module.name, clock or SystemClock(), owner, Store())
+        self._set_up(program, name or given.name, clock or SystemClock(), owner, Store())
         from .creation import create
 
         create(self)
@@ -271,6 +280,7 @@ class Database(Calls, Procedures, Querying, Publishing, Durable):
         with self.transaction(readonly=True):
             store = self._store.copy()
         forked = Database.__new__(Database)
+        forked._limits = self._limits
         forked._set_up(self._program, self._name, self._clock, self._owner, store)
         forked._identity = self._identity
         forked._ids = self._ids.copy()

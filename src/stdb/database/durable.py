@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any, Final, Self, cast
 
 from ..errors import DurabilityError, TypeMismatch, UsageError
@@ -10,13 +11,14 @@ from .core import Core
 from .publishing import as_program
 
 if TYPE_CHECKING:
-    import os
     from collections.abc import Callable, Iterable
     from pathlib import Path
 
     from ..clock import Clock
     from ..durability import Mode, Recovery, Usage
     from ..durability.repair import Repair
+    from ..module.file_module import FileModule
+    from ..runtime.guest.limits import Limits
     from .tokens import TokenKeys
 
 #: How often a snapshot is written unless something else is asked for, in transactions.
@@ -32,7 +34,7 @@ class Durable(Core):
     def open(
         cls,
         path: str | os.PathLike[str],
-        module: Module | None = None,
+        module: Module | FileModule | str | os.PathLike[str] | None = None,
         *,
         readonly: bool = False,
         name: str | None = None,
@@ -43,6 +45,7 @@ class Durable(Core):
         at: int | None = None,
         progress: Callable[[int, int], object] | None = None,
         keys: TokenKeys | Iterable[TokenKeys] | None = None,
+        limits: Limits | None = None,
     ) -> Self:
         """Open the database that is at `path`, to explore it or to go on with it.
 
@@ -50,14 +53,15 @@ class Durable(Core):
         ----------
         path : str or Path
             Its directory.
-        module : Module, optional
+        module : Module, str or Path, optional
             Its module. Without it no Python of the database runs: there are tables, with row
             classes made for the occasion, but no reducers, and clients that a crash left behind
-            stay noted until the module comes.
+            stay noted until the module comes. A compiled module comes out of the database and
+            lives again.
         readonly : bool
             Whether only to read: nothing is written, no reducer runs, and another process may
             have it open meanwhile. What is read is the state when it was opened.
-        name, clock, durability, snapshot_every, retain, keys
+        name, clock, durability, snapshot_every, retain, keys, limits
             As for `Database`.
         at : int, optional
             A transaction: the database is as it was after it, and only to be read.
@@ -78,6 +82,8 @@ class Durable(Core):
         database: Any = cls.__new__(cls)
         if keys is not None:
             database._take_keys(keys)
+        if limits is not None:
+            database._take_limits(limits)
         program = None if module is None else as_program(module)
         if at is not None and (at.__class__ is not int or at < 0):
             raise UsageError(f"at is the number of a transaction, 0 or more, not {at!r}")

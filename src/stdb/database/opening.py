@@ -85,8 +85,8 @@ def open_durable(database: Database, program: Program | None, options: Options) 
         _complete_system_tables(database)
         if is_new:
             create(database)
-        elif program is not None:
-            _go_on(database, program, recovered)
+        elif program is not None or database._program.start is not None:
+            _go_on(database, program or database._program, recovered)
         log.settle()
     except BaseException:
         if log is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from os import PathLike
 from typing import TYPE_CHECKING, Any
 
 from ..errors import Error, TypeMismatch, shorten
@@ -10,6 +11,7 @@ from .core import Core
 
 if TYPE_CHECKING:
     from ..module import Program
+    from ..module.file_module import FileModule
     from ..schema import MigrationPlan
 
 
@@ -21,8 +23,8 @@ class Publishing(Core):
 
         Parameters
         ----------
-        module : Module
-            The module as it is now.
+        module : Module, str or Path
+            The module as it is now, or the file of a compiled one.
 
         Returns
         -------
@@ -68,8 +70,8 @@ class Publishing(Core):
 
         Parameters
         ----------
-        module : Module
-            The module as it is now.
+        module : Module, str or Path
+            The module as it is now, or the file of a compiled one.
         break_clients : bool
             Whether it may change what clients depend on, which disconnects them all.
 
@@ -134,10 +136,28 @@ def as_program(module: Any) -> Program:
     DefinitionError
         It is wrong in itself.
     """
-    if not isinstance(module, Module):
+    return as_module(module).freeze()
+
+
+def as_module(module: Any) -> Module | FileModule:
+    """Return the module that was given, itself or as the path of a compiled one.
+
+    Raises
+    ------
+    TypeMismatch
+        It is neither.
+    """
+    if isinstance(module, Module):
+        return module
+    from ..module.file_module import FileModule  # only who has one needs it
+
+    if isinstance(module, str | PathLike):
+        return FileModule(module)
+    if not isinstance(module, FileModule):
         raise TypeMismatch(
-            f"a module is a stdb.Module, not {type(module).__name__} {shorten(module)}",
+            "a module is a stdb.Module or the path of a compiled one, not "
+            f"{type(module).__name__} {shorten(module)}",
             expected="Module",
             got=module,
         )
-    return module.freeze()
+    return module

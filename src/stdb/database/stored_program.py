@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, cast
 
 from ..errors import Error, MigrationError
-from ..module import PYTHON
+from ..module import PYTHON, read_program
 
 if TYPE_CHECKING:
     from ..durability import Recovered
@@ -38,7 +38,7 @@ def _same_tables(stored: ModuleDef, declared: ModuleDef) -> bool:
 
 
 def stored_program(recovered: Recovered) -> tuple[Program, dict[str, tuple[TableDef, Record]]]:
-    """Return a program without functions, made of what is stored."""
+    """Return the program that is stored: a compiled module, or else one without functions."""
     from ..module import Program
     from ..schema import ModuleDef, decode_module_def, validate
     from ..types import algebraic as at
@@ -46,6 +46,10 @@ def stored_program(recovered: Recovered) -> tuple[Program, dict[str, tuple[Table
 
     row = recovered.program
     definition = ModuleDef(tables={n: t.definition for n, t in recovered.tables.items()})
+    compiled = read_program(row.program_kind, row.program_bytes)
+    if compiled is not None and _same_tables(definition, compiled.definition):
+        tables = compiled.definition.all_tables()
+        return compiled, {name: (table, compiled.shapes[name]) for name, table in tables.items()}
     shapes: dict[str, Record] = {}
     if row.program_kind == PYTHON:
         try:

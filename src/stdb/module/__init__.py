@@ -1,9 +1,9 @@
 """What an author writes: modules, row classes, markers, queries."""
 
-from .functions import FunctionDeclaration, Parameter, ReducerDeclaration, signature
+from .functions import FunctionDeclaration, Parameter, ReducerDeclaration, make_take, signature
 from .markers import column, index, primary_key, unique
 from .module import Module
-from .program import JAVASCRIPT, PYTHON, WASM, Program
+from .program import JAVASCRIPT, PYTHON, WASM, Program, read_program, register_reader
 from .query import Query
 from .rows import Row
 
@@ -20,7 +20,10 @@ __all__ = [
     "Row",
     "column",
     "index",
+    "make_take",
     "primary_key",
+    "read_program",
+    "register_reader",
     "signature",
     "unique",
 ]

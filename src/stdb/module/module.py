@@ -18,9 +18,11 @@ from .rows import TableDeclaration, declare_row
 from .visibility import Visibility, caller
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Callable, Mapping
 
     from ..schema import ModuleDef
+    from .file_module import FileModule
     from .procedures import ProcedureDeclaration
 
 C = TypeVar("C")
@@ -62,6 +64,28 @@ class Module(Visibility):
         #: Functions whose row class is not there yet -> its name, and what declares them.
         self._waiting: dict[Any, tuple[str, Scope, Callable[[], None]]] = {}
         self._set_up_visibility()
+
+    @staticmethod
+    def from_file(path: str | os.PathLike[str]) -> FileModule:
+        """Read a compiled module: ``game.wasm``.
+
+        Parameters
+        ----------
+        path : str or Path
+            Its file; the suffix says what it is.
+
+        Raises
+        ------
+        PublishError
+            It cannot be read, needs what is not there, or is no such module.
+        DefinitionError
+            What it describes itself to be is not valid; ``reasons`` lists everything.
+        UsageError
+            A file of another kind.
+        """
+        from .file_module import FileModule
+
+        return FileModule(path)
 
     def __repr__(self) -> str:
         tables, reducers = len(self._tables), len(self._reducers)

@@ -68,3 +68,24 @@ class Program(msgspec.Struct, frozen=True):
         """End what runs for it."""
         if self.stop is not None:
             self.stop()
+
+
+#: Suffix of a file -> what makes a program of its content. How that is done is known further up:
+#: each kind of compiled module registers its reader.
+readers: Final[dict[str, Callable[[bytes], Program]]] = {}
+#: ``program_kind`` of ``st_module`` -> the same.
+_readers_by_kind: Final[dict[int, Callable[[bytes], Program]]] = {}
+
+
+def register_reader(
+    suffixes: tuple[str, ...], kind: int, reader: Callable[[bytes], Program]
+) -> None:
+    """Let files with these suffixes, and stored programs of this kind, be read by `reader`."""
+    readers.update(dict.fromkeys(suffixes, reader))
+    _readers_by_kind[kind] = reader
+
+
+def read_program(kind: int, program: bytes) -> Program | None:
+    """Return the program that a database stored, if its kind can be run; None for Python's."""
+    reader = _readers_by_kind.get(kind)
+    return None if reader is None else reader(program)

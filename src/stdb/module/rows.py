@@ -174,7 +174,7 @@ def declare_row(cls: type[Any], scope: Scope) -> RowDeclaration:
     names = {column.name for column in columns}
     indexes = tuple(_class_indexes(cls, names, place))
     taken = {name for name, _ in indexes} | names
-    made = _make_class(cls, columns, taken)
+    made = make_row_class(cls, columns, taken)
     fields = tuple(Field(column.name, column.name, column.shape) for column in columns)
     shape = Record(made, cls.__name__, fields)
     declaration = RowDeclaration(made, shape, columns, indexes)
@@ -280,9 +280,10 @@ def _class_indexes(cls: type[Any], columns: set[str], place: str) -> Iterator[tu
     yield from found.items()
 
 
-def _make_class(
+def make_row_class(
     cls: type[Any], columns: tuple[ColumnDeclaration, ...], taken: set[str]
 ) -> type[Any]:
+    """Return the struct class for a declared class; the names `taken` are not its methods'."""
     namespace: dict[str, Any] = {
         name: value
         for name, value in vars(cls).items()
@@ -409,4 +410,4 @@ def _mender(row: str, column: ColumnDeclaration) -> Callable[[Any], Any]:
     return mend
 
 
-__all__ = ["ColumnDeclaration", "Row", "RowDeclaration", "declare_row"]
+__all__ = ["ColumnDeclaration", "Row", "RowDeclaration", "declare_row", "make_row_class"]

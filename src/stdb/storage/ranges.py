@@ -10,6 +10,7 @@ from ..types.keys import END, key_function
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from .index import Index
     from .table import Table
 
 
@@ -54,19 +55,59 @@ def range_keys(
     high = le if lt is ABSENT else lt
     prefix = tuple(_key(table, position, i, value) for i, value in enumerate(values))
     at = len(values)
-    low_key = None if low is ABSENT else _key(table, position, at, low)
-    high_key = None if high is ABSENT else _key(table, position, at, high)
+    low_key: Any = ABSENT if low is ABSENT else _key(table, position, at, low)
+    high_key: Any = ABSENT if high is ABSENT else _key(table, position, at, high)
+    return keys_between(
+        index,
+        len(columns),
+        prefix,
+        low_key,
+        high_key,
+        low_included=gt is ABSENT,
+        high_included=lt is ABSENT,
+    )
+
+
+def keys_between(
+    index: Index,
+    width: int,
+    prefix: tuple[Any, ...],
+    low: Any,
+    high: Any,
+    *,
+    low_included: bool,
+    high_included: bool,
+) -> Iterator[Any]:
+    """Return the keys of an index that begin with `prefix` and go on between two bounds, in order.
+
+    Parameters
+    ----------
+    index : Index
+        Its keys are tuples, unless `width` is 1.
+    width : int
+        How many columns it has.
+    prefix : tuple
+        Keys of its first columns.
+    low, high : object
+        Keys of the column after them; `ABSENT` for no bound.
+    low_included, high_included : bool
+        Whether the bounds themselves belong to the range.
+    """
     order = index.order()
     keys: Iterator[Any]
-    if len(columns) == 1:
-        keys = order.irange(low_key, high_key, (gt is ABSENT, lt is ABSENT))
+    if width == 1:
+        keys = order.irange(
+            None if low is ABSENT else low,
+            None if high is ABSENT else high,
+            (low_included, high_included),
+        )
         return keys
     lower: tuple[Any, ...] = prefix
     if low is not ABSENT:
-        lower = (*prefix, low_key) if gt is ABSENT else (*prefix, low_key, END)
+        lower = (*prefix, low) if low_included else (*prefix, low, END)
     upper: tuple[Any, ...] = (*prefix, END)
     if high is not ABSENT:
-        upper = (*prefix, high_key, END) if lt is ABSENT else (*prefix, high_key)
+        upper = (*prefix, high, END) if high_included else (*prefix, high)
     keys = order.irange(lower, upper, (True, False))
     return keys
 

@@ -1,0 +1,84 @@
+"""What a module's host functions work on: one database, as far as a guest can reach it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from .catalog import Catalog
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ...types.values import Identity
+    from ..logs import Logs
+
+#: Number of a level in a module's call -> its name in the log; others are Debug.
+LEVELS: Final = {0: "Error", 1: "Warn", 2: "Info", 3: "Debug", 4: "Trace", 101: "Panic"}
+
+
+class Host:
+    """One database for its guests.
+
+    Attributes
+    ----------
+    catalog : Catalog
+        Its tables.
+    identity : bytes
+        Its identity, 32 bytes, the least first.
+    now : callable
+        Returns the present time in microseconds.
+    """
+
+    def __init__(self, database: Any) -> None:
+        self.now: Callable[[], int] = database._micros
+        self.catalog = Catalog(database._store, self.now)
+        self._database = database
+        self._logs: Logs = database._logs
+
+    @property
+    def identity(self) -> bytes:
+        """The identity of the database, 32 bytes, the least first."""
+        identity: Identity = self._database.identity
+        return identity.value.to_bytes(32, "little")
+
+    def jwt(self, connection_id: int) -> str | None:
+        """Return the claims with which a connection came, as JSON; None if it came without."""
+        table = self._database._store["st_connection_credentials"]
+        found = table.functions["find_0"](connection_id)
+        return None if found is None else str(found.jwt_payload)
+
+    def log(
+        self,
+        level: int,
+        message: str,
+        *,
+        function: str | None,
+        target: str | None = None,
+        filename: str | None = None,
+        line_number: int | None = None,
+    ) -> None:
+        """Write a record of a module to the log."""
+        del target
+        self._logs.write(
+            LEVELS.get(level & 0xFF, "Debug"),
+            message,
+            function=function,
+            filename=filename,
+            line_number=line_number,
+        )
+
+
+def timing_message(name: str, seconds: float) -> str:
+    """Return what the log says of a timer that ended."""
+    quoted = name.replace("\\", "\\\\").replace('"', '\\"')
+    return f'Timing span "{quoted}": {duration_text(seconds)}'
+
+
+def duration_text(seconds: float) -> str:
+    """Return a span of time with the unit that leaves at least one digit before the point."""
+    nanoseconds = round(seconds * 1e9)
+    for unit, size in (("s", 10**9), ("ms", 10**6), ("µs", 10**3)):
+        if nanoseconds >= size:
+            digits = f"{nanoseconds / size:.9f}".rstrip("0").rstrip(".")
+            return f"{digits}{unit}"
+    return f"{nanoseconds}ns"

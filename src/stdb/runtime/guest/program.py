@@ -1,0 +1,158 @@
+"""From what a compiled module describes itself to be, to declarations that run it.
+
+The functions of the declarations take contexts and exact values, like those that are written in
+Python, and hand encoded arguments to an `Executor`.
+"""
+
+from __future__ import annotations
+
+import inspect
+from typing import TYPE_CHECKING, Any, Protocol
+
+from ...module import Parameter, Program, ReducerDeclaration, make_take
+from ...module.generated_rows import DefinitionShapes
+from ...types.bsatn_encode import encode_parts, join_parts
+from ...types.compose import Composer
+from ...types.generated import attribute_names, class_name
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ...schema import ModuleDef, ReducerDef
+    from ...types import algebraic as at
+    from ...types.values import ConnectionId, Identity
+
+
+class Executor(Protocol):
+    """A compiled module at work on one database."""
+
+    def call_reducer(
+        self,
+        number: int,
+        name: str,
+        sender: Identity,
+        connection: ConnectionId | None,
+        micros: int,
+        args: bytes,
+    ) -> None:
+        """Run a reducer in the open transaction.
+
+        Raises
+        ------
+        ReducerError
+            It failed, with this message. A `ModuleError` when it broke.
+        """
+
+    def close(self) -> None:
+        """End it."""
+
+
+def unbound_program(
+    definition: ModuleDef,
+    program_bytes: bytes,
+    kind: int,
+    start: Callable[[Any], Executor],
+) -> Program:
+    """Return the program of a compiled module; `start` makes the executor for a database."""
+    shapes = DefinitionShapes(definition)
+
+    def bind(database: Any) -> Program:
+        executor = start(database)
+        return Program(
+            definition,
+            shapes.tables,
+            _reducers(definition, shapes, executor),
+            program_bytes=program_bytes,
+            kind=kind,
+            start=bind,
+            stop=executor.close,
+        )
+
+    return Program(
+        definition, shapes.tables, {}, program_bytes=program_bytes, kind=kind, start=bind
+    )
+
+
+def _reducers(
+    definition: ModuleDef, shapes: DefinitionShapes, executor: Executor
+) -> dict[str, ReducerDeclaration]:
+    declared = {}
+    for number, (name, module, reducer) in enumerate(definition.all_reducers()):
+        parameters = _parameters(module, shapes, reducer.params, name)
+        declared[name] = ReducerDeclaration(
+            name,
+            _reducer_function(executor, number, name, reducer, parameters),
+            parameters,
+            make_take(name, parameters),
+            public=not reducer.is_private,
+            lifecycle=reducer.lifecycle,
+        )
+    return declared
+
+
+def _parameters(
+    module: ModuleDef, shapes: DefinitionShapes, params: at.Product, function: str
+) -> tuple[Parameter, ...]:
+    names = attribute_names(element.name for element in params.elements)
+    return tuple(
+        Parameter(name, shapes.shape(module, element.type, class_name(function, name)))
+        for name, element in zip(names, params.elements, strict=True)
+    )
+
+
+def _reducer_function(
+    executor: Executor,
+    number: int,
+    name: str,
+    reducer: ReducerDef,
+    parameters: tuple[Parameter, ...],
+) -> Callable[..., None]:
+    encode = arguments_encoder(name, parameters)
+    call = executor.call_reducer
+
+    def run(ctx: Any, *args: Any) -> None:
+        call(number, name, ctx.sender, ctx.connection_id, ctx._micros, encode(args))
+
+    dress(run, name, reducer.accessor_name, parameters, "reducer")
+    return run
+
+
+def dress(
+    function: Any,
+    name: str,
+    accessor_name: str,
+    parameters: tuple[Parameter, ...],
+    kind: str,
+) -> None:
+    """Give a function the name, signature and documentation of what it runs."""
+    function.__name__ = function.__qualname__ = accessor_name
+    function.__module__ = "a compiled module"
+    shown = ", ".join(f"{parameter.name}: {parameter.shape}" for parameter in parameters)
+    function.__doc__ = f"Call the {kind} ``{name}({shown})`` of the module."
+    positional = inspect.Parameter.POSITIONAL_OR_KEYWORD
+    function.__signature__ = inspect.Signature(
+        [
+            inspect.Parameter("ctx", positional),
+            *(
+                inspect.Parameter(parameter.name, positional, annotation=str(parameter.shape))
+                for parameter in parameters
+            ),
+        ]
+    )
+
+
+def arguments_encoder(
+    name: str, parameters: tuple[Parameter, ...]
+) -> Callable[[tuple[Any, ...]], bytes]:
+    """Return the function ``arguments -> BSATN of all of them``."""
+    c = Composer()
+    names = [f"a{i}" for i in range(len(parameters))]
+    parts = [
+        part
+        for parameter, value in zip(parameters, names, strict=True)
+        for part in encode_parts(c, parameter.shape, value)
+    ]
+    unpack = [f"    {', '.join(names)}, = args"] if names else []
+    c.add(["def encode(args):", *unpack, f"    return {join_parts(c, parts)}"])
+    encode: Callable[[tuple[Any, ...]], bytes] = c.run(f"arguments of {name}")["encode"]
+    return encode

@@ -1,0 +1,235 @@
+"""A table as a module works on it: rows come and go as bytes.
+
+The rows themselves are structs, as in any table. They are encoded when they are read, and a whole
+scan is kept encoded until the table changes: the note of that is an open scan of the table, which
+every change lets go first (`stdb.storage.scan`).
+"""
+
+from __future__ import annotations
+
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any, Final
+
+from ...errors import ConstraintViolation, DecodeError, RowNotFound
+from ...types.bsatn_decode import make_decoder
+from ...types.bsatn_encode import make_encoder
+from ...types.shapes import (
+    Bool,
+    Float,
+    Int,
+    PlainEnum,
+    Record,
+    Schedule,
+    Sequence,
+    Shape,
+    Unit,
+    Wrapped,
+)  # fmt: skip
+from ...types.values import TimeDuration
+from .errno import (
+    BSATN_DECODE_ERROR,
+    INDEX_NOT_UNIQUE,
+    NO_SUCH_ROW,
+    SCHEDULE_AT_DELAY_TOO_LONG,
+    UNIQUE_ALREADY_EXISTS,
+    Refused,
+    Trap,
+)
+from .iterators import Rows
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ...storage.table import Table
+
+#: A call that is to be made later than this from now is refused, in microseconds.
+DELAY_MICROS_MAX: Final = (64**6 - 1) * 1000
+
+
+class _KeptScan:
+    """Stands among the open scans of a table and drops what is kept when the table changes."""
+
+    __slots__ = ("_of",)
+
+    def __init__(self, of: GuestTable) -> None:
+        self._of = of
+
+    def __call__(self) -> None:
+        self._of.kept = None
+
+
+class GuestTable:
+    """The operations of one table on encoded rows.
+
+    Attributes
+    ----------
+    table : Table
+    encode : callable
+        ``row -> bytes``.
+    kept : Rows or None
+        All rows encoded, while the table has not changed since.
+    """
+
+    __slots__ = ("_decode", "_fixed_size", "_generated", "_now", "encode", "kept", "table")
+
+    def __init__(self, table: Table, now: Callable[[], int]) -> None:
+        self.table = table
+        self.encode: Callable[[Any], bytes] = make_encoder(table.shape)
+        self.kept: Rows | None = None
+        self._decode = make_decoder(table.shape)
+        self._fixed_size = fixed_size(table.shape)
+        self._generated = _generated_columns(table)
+        self._now = now
+
+    # -- reading ---------------------------------------------------------------------------------
+
+    def count(self) -> int:
+        """Return the number of rows."""
+        return len(self.table.rows)
+
+    def scan(self) -> Rows:
+        """Return all rows. O(rows) when the table changed since the last time, else O(1)."""
+        kept = self.kept
+        if kept is None:
+            table = self.table
+            kept = Rows([self.encode(row) for row in table.rows.values()])
+            self.kept = kept
+            table.scans.add(_KeptScan(self))
+        return kept
+
+    # -- writing ---------------------------------------------------------------------------------
+
+    def insert(self, data: bytes) -> bytes:
+        """Insert an encoded row; return the encoded columns that the database filled in.
+
+        Raises
+        ------
+        Refused
+            Another row has a unique value of it, or it is a call for too late a time.
+        Trap
+            It is no row of this table.
+        """
+        row = self._row(data)
+        try:
+            stored = self.table.insert(row)
+        except ConstraintViolation:
+            raise Refused(UNIQUE_ALREADY_EXISTS) from None
+        if self.table.definition.schedule is not None:
+            self._check_delay(stored)
+        return self._filled_in(row, stored)
+
+    def update(self, position: int, data: bytes) -> bytes:
+        """Replace the row that has this one's key in the index at `position`; as `insert`.
+
+        Raises
+        ------
+        Refused
+            No row has that key, another has a unique value of it, or the index is not unique.
+        """
+        table = self.table
+        row = self._row(data)
+        if not table.indexes[position].unique:
+            raise Refused(INDEX_NOT_UNIQUE)
+        try:
+            stored = table.functions[f"update_{position}"](row)
+        except ConstraintViolation:
+            raise Refused(UNIQUE_ALREADY_EXISTS) from None
+        except RowNotFound:
+            clash = self._clashes_with_committed(position, row)
+            raise Refused(UNIQUE_ALREADY_EXISTS if clash else NO_SUCH_ROW) from None
+        if table.definition.schedule is not None:
+            self._check_delay(stored)
+        return self._filled_in(row, stored)
+
+    def delete_each(self, data: bytes) -> int:
+        """Delete the rows of an encoded array of rows; return how many there were."""
+        if len(data) < 4:
+            raise Refused(BSATN_DECODE_ERROR)
+        count = int.from_bytes(data[:4], "little")
+        rows = []
+        offset = 4
+        try:
+            for _ in range(count):
+                if offset >= len(data) and self._fixed_size != 0:
+                    raise Refused(BSATN_DECODE_ERROR)
+                row, offset = self._decode(data, offset)
+                rows.append(row)
+        except DecodeError:
+            raise Refused(BSATN_DECODE_ERROR) from None
+        self._check_writable()
+        return sum(map(self.table.delete, rows))
+
+    def clear(self) -> int:
+        """Delete every row; return how many there were."""
+        self._check_writable()
+        return self.table.clear()
+
+    def _row(self, data: bytes) -> Any:
+        self._check_writable()
+        try:
+            row, end = self._decode(data, 0)
+        except DecodeError as error:
+            raise Trap(f"table {self.table.name!r}: this is no row of it: {error}") from None
+        if end != len(data) and self._fixed_size is not None:
+            raise Trap(
+                f"table {self.table.name!r}: a row of it has {end} bytes, and {len(data)} were "
+                "given"
+            )
+        return row
+
+    def _check_writable(self) -> None:
+        if self.table.definition.is_system:
+            raise Trap(f"table {self.table.name!r} is a system table: modules cannot write it")
+
+    def _filled_in(self, row: Any, stored: Any) -> bytes:
+        if stored is row or not self._generated:
+            return b""
+        return b"".join(encode(read(stored)) for read, encode in self._generated if read(row) == 0)
+
+    def _clashes_with_committed(self, position: int, row: Any) -> bool:
+        """Whether a row that was committed has another unique value of this one."""
+        table = self.table
+        for at, index in enumerate(table.indexes):
+            if at == position or not index.unique:
+                continue
+            held = index.map.get(index.key_of(row))
+            if held is not None:
+                key = table.main_key_of(held)
+                return key not in table.before or table.before[key] == held
+        return False
+
+    def _check_delay(self, stored: Any) -> None:
+        schedule = self.table.definition.schedule
+        assert schedule is not None
+        moment = getattr(stored, self.table.shape.fields[schedule.at_column].attribute).moment
+        if isinstance(moment, TimeDuration):
+            delay = abs(moment.micros)
+        else:
+            delay = moment.micros - self._now()
+        if delay >= DELAY_MICROS_MAX:
+            raise Refused(SCHEDULE_AT_DELAY_TOO_LONG)
+
+
+def _generated_columns(table: Table) -> list[tuple[Callable[[Any], int], Callable[[int], bytes]]]:
+    """Return (column of a row, its encoder) for each auto-increment column, in order."""
+    fields = [table.shape.fields[p] for p in sorted(table.definition.auto_inc_columns)]
+    return [(attrgetter(field.attribute), make_encoder(field.shape)) for field in fields]
+
+
+def fixed_size(shape: Shape) -> int | None:
+    """Return the number of bytes of every value of `shape`, if they all have the same."""
+    match shape:
+        case Bool() | PlainEnum():
+            return 1
+        case Int(bits=bits) | Float(bits=bits) | Wrapped(bits=bits):
+            return bits // 8
+        case Schedule():
+            return 9
+        case Unit():
+            return 0
+        case Record(fields=fields):
+            sizes = [fixed_size(field.shape) for field in fields]
+            return None if None in sizes else sum(size for size in sizes if size is not None)
+        case Sequence():
+            return None
+    return None

@@ -1,0 +1,71 @@
+"""Rows that a module adds and changes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ...guest.errno import NO_SUCH_INDEX, NOT_IN_TRANSACTION, Refused
+from .tables import refuse_view, table_to_change
+
+if TYPE_CHECKING:
+    from ..lane import Lane
+
+
+def make(lane: Lane) -> dict[str, Any]:
+    """Return the functions of this file for a lane, by name."""
+    null = lane.api.ffi.NULL
+    memory = lane.memory
+    catalog = lane.catalog
+    read, write, read_u32, write_u32 = (
+        memory.read, memory.write, memory.read_u32, memory.write_u32,
+    )  # fmt: skip
+    known_tables, known_indexes = catalog.tables, catalog.indexes
+
+    def datastore_insert_bsatn(_env: Any, _caller: Any, a: Any, _n: int) -> Any:
+        table_id, pointer, size_pointer = a[0], a[4], a[8]
+        data = read(pointer, read_u32(size_pointer))
+        if not lane.in_transaction:
+            a[0] = NOT_IN_TRANSACTION
+            return null
+        table = known_tables.get(table_id) or table_to_change(lane, table_id)
+        if lane.reads is not None:
+            refuse_view()
+        try:
+            generated = table.insert(data)
+        except Refused as refused:
+            a[0] = refused.errno
+            return null
+        if generated:
+            write(pointer, generated)
+        write_u32(size_pointer, len(generated))
+        a[0] = 0
+        return null
+
+    def datastore_update_bsatn(_env: Any, _caller: Any, a: Any, _n: int) -> Any:
+        table_id, index_id, pointer, size_pointer = a[0], a[4], a[8], a[12]
+        data = read(pointer, read_u32(size_pointer))
+        if not lane.in_transaction:
+            a[0] = NOT_IN_TRANSACTION
+            return null
+        table = known_tables.get(table_id) or table_to_change(lane, table_id)
+        index = known_indexes.get(index_id) or catalog.index(index_id)
+        if lane.reads is not None:
+            refuse_view()
+        if index is None or index.of is not table:
+            a[0] = NO_SUCH_INDEX
+            return null
+        try:
+            generated = table.update(index.position, data)
+        except Refused as refused:
+            a[0] = refused.errno
+            return null
+        if generated:
+            write(pointer, generated)
+        write_u32(size_pointer, len(generated))
+        a[0] = 0
+        return null
+
+    return {
+        "datastore_insert_bsatn": datastore_insert_bsatn,
+        "datastore_update_bsatn": datastore_update_bsatn,
+    }
