@@ -462,8 +462,11 @@ def test_call_many_in_a_transaction_is_refused_as_a_whole(db: Database) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"module": "shop"}, r"a module is a stdb\.Module, not str 'shop'"),
-        ({"module": Module}, r"a module is a stdb\.Module, not type"),
+        (
+            {"module": b"shop"},
+            r"a module is a stdb\.Module or the path of a compiled one, not bytes",
+        ),
+        ({"module": Module}, r"a module is a stdb\.Module or the path of a compiled one, not type"),
         ({"module": shop, "clock": 5}, r"clock is a stdb\.ManualClock or stdb\.SystemClock, not 5"),
         ({"module": shop, "name": 5}, r"a database's name is a str, not 5"),
     ],

@@ -22,7 +22,7 @@ from .core import refuse_identity
 from .durable import SNAPSHOT_EVERY, Durable, check_snapshots
 from .ids import ISSUER
 from .procedures import Procedures
-from .publishing import Publishing
+from .publishing import Publishing, as_module
 from .querying import Querying
 
 if TYPE_CHECKING:
