@@ -5,7 +5,9 @@ Times are microseconds since 1970-01-01 UTC, as plain integers: this is the lowe
 
 from __future__ import annotations
 
+import weakref
 from datetime import UTC, datetime, timedelta
+from threading import Lock
 from time import time_ns
 from typing import Final, Protocol
 
@@ -38,6 +40,19 @@ class HasMicros(Protocol):
         """Microseconds since 1970-01-01 UTC."""
 
 
+class Alarm(Protocol):
+    """What has timers that a `ManualClock` fires: a database with scheduled tables."""
+
+    def next_due(self) -> int | None:
+        """Return when it has to be looked at next, in microseconds; None for never."""
+
+    def fire(self, until: int) -> None:
+        """Fire one timer that is due, if there is one; the clock is being turned to `until`."""
+
+    def check(self) -> None:
+        """Raise an error if this thread cannot fire timers now."""
+
+
 _DEFAULT_START: Final = datetime(2025, 1, 1, tzinfo=UTC)
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICRO: Final = timedelta(microseconds=1)
@@ -61,9 +76,12 @@ class ManualClock:
     1500000
     """
 
-    __slots__ = ("_micros",)
+    __slots__ = ("_alarms", "_is_turning", "_lock", "_micros")
 
     def __init__(self, start: HasMicros | datetime | int = _DEFAULT_START) -> None:
+        self._alarms: list[weakref.ref[Alarm]] = []
+        self._is_turning = False
+        self._lock = Lock()
         if isinstance(start, datetime):
             if start.tzinfo is None:
                 raise TypeError(f"{shorten(start)} has no time zone: use .replace(tzinfo=UTC)")
@@ -77,13 +95,63 @@ class ManualClock:
         """Return the microseconds since 1970-01-01 UTC that the clock shows."""
         return self._micros
 
-    def sleep_until(self, micros: int) -> None:
-        """Turn the clock forward to `micros`, if it is not past it."""
-        self._micros = max(self._micros, micros)
+    def advance(self, by: float | timedelta = 0) -> None:
+        """Turn the clock forward by `by` seconds or by a timedelta; it never goes back.
 
-    def advance(self, by: float | timedelta) -> None:
-        """Turn the clock forward by `by` seconds or by a timedelta; it never goes back."""
+        The schedules of the databases that have this clock fire on the way, each at its time, in
+        order. They do nothing else: without `advance` nothing fires.
+
+        Raises
+        ------
+        TransactionError
+            This thread is in a transaction of such a database (and no schedule made that: what
+            a schedule calls may turn the clock, to take time).
+        """
         step = by // _MICRO if isinstance(by, timedelta) else round(by * 1_000_000)
         if step < 0:
             raise ValueError(f"a clock does not go back: {by!r}")
-        self._micros += step
+        self.sleep_until(self._micros + step)
+
+    def sleep_until(self, micros: int) -> None:
+        """Turn the clock forward to `micros`, if it is not past it, as `advance` does.
+
+        While it is being turned already, by what a schedule calls or by another thread, this moves
+        the time alone, and whoever turns it fires what has become due.
+        """
+        with self._lock:
+            if self._is_turning:
+                self._micros = max(self._micros, micros)
+                return
+            for alarm in self._present():
+                alarm.check()
+            self._is_turning = True
+        try:
+            self._turn(micros)
+        finally:
+            self._is_turning = False
+
+    def _turn(self, target: int) -> None:
+        while True:
+            first: Alarm | None = None
+            first_due = 0
+            for alarm in self._present():
+                due = alarm.next_due()
+                if due is not None and (first is None or due < first_due):
+                    first, first_due = alarm, due
+            target = max(target, self._micros)
+            if first is None or first_due > target:
+                break
+            self._micros = max(self._micros, first_due)
+            first.fire(target)
+        self._micros = target
+
+    def attach(self, alarm: Alarm) -> None:
+        """Fire the timers of `alarm` from now on; it is held weakly."""
+        self._alarms = [*(ref for ref in self._alarms if ref() is not None), weakref.ref(alarm)]
+
+    def detach(self, alarm: Alarm) -> None:
+        """Fire the timers of `alarm` no more."""
+        self._alarms = [ref for ref in self._alarms if ref() not in (None, alarm)]
+
+    def _present(self) -> list[Alarm]:
+        return [alarm for ref in self._alarms if (alarm := ref()) is not None]

@@ -8,7 +8,8 @@
     │       ├── ProcedureTimeout  a procedure took longer than it may; also a ``TimeoutError``
     │       └── ViewError         ... or that of a view, whose rows it would have changed
     ├── ConstraintViolation
-    │   └── UniqueConstraintViolation
+    │   ├── UniqueConstraintViolation
+    │   └── ScheduleTooLong       a scheduled row whose time is years away
     ├── RowNotFound               an update of a row that is not there
     ├── TypeMismatch              a value that its column or parameter cannot hold
     ├── DecodeError               bytes or JSON that do not hold what they should
@@ -137,6 +138,23 @@ class UniqueConstraintViolation(ConstraintViolation):
         self.constraint = constraint
         self.columns = columns
         self.value = value
+
+
+class ScheduleTooLong(ConstraintViolation):
+    """A row of a scheduled table whose time is more than 2.18 years away.
+
+    Attributes
+    ----------
+    table : str
+        The table.
+    delay_micros : int
+        How far away it is, in microseconds.
+    """
+
+    def __init__(self, message: str, *, table: str = "", delay_micros: int = 0) -> None:
+        super().__init__(message)
+        self.table = table
+        self.delay_micros = delay_micros
 
 
 class RowNotFound(Error):

@@ -122,9 +122,10 @@ class Calls(Core):
         args: tuple[Any, ...],
         sender: Identity,
         connection: ConnectionId | None,
+        micros: int | None = None,
     ) -> None:
-        """Run a reducer in the open transaction."""
-        micros = self._micros()
+        """Run a reducer in the open transaction; `micros` is its timestamp, now when not given."""
+        micros = self._micros() if micros is None else micros
         try:
             declared.function(
                 ReducerContext(

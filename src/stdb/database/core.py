@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from ..storage.store import Store
     from ..types.values import Identity
     from .queries import Queries
+    from .schedules import Schedules
     from .tokens import Authority, TokenKeys
     from .views import Views
 
@@ -63,6 +64,7 @@ class Core:
         self._queries: Queries | None = None
         self._waits: Waits | None = None
         self._made_views: Views | None = None
+        self._schedules: Schedules | None = None
         self._take_program(program)
 
     def _take_limits(self, limits: Limits) -> None:
@@ -91,6 +93,22 @@ class Core:
 
             self._made_views = Views(self)
         return self._made_views
+
+    def _start_schedules(self) -> None:
+        """Arm the timers of all scheduled rows, anew if the program has changed."""
+        self._stop_schedules()
+        if any(t.schedule is not None for t in self._program.definition.all_tables().values()):
+            from .schedules import Schedules, scheduled_tables
+
+            schedules = Schedules(self, scheduled_tables(self))
+            self._schedules = schedules
+            schedules.start()
+
+    def _stop_schedules(self) -> None:
+        """Fire nothing any more; no thread is left."""
+        if self._schedules is not None:
+            self._schedules.close()
+            self._schedules = None
 
     # -- what it is ------------------------------------------------------------------------------
 

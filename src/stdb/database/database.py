@@ -153,6 +153,7 @@ class Database(Calls, Procedures, Querying, Publishing, Durable):
         from .creation import create
 
         create(self)
+        self._start_schedules()
 
     # -- clients ---------------------------------------------------------------------------------
 
@@ -227,6 +228,19 @@ class Database(Calls, Procedures, Querying, Publishing, Durable):
 
         return ClientPort(self)
 
+    async def run_schedules(self) -> None:
+        """Fire the timers of scheduled rows on this event loop, until the database is closed.
+
+        They fire on a thread of their own otherwise, and again when this is cancelled. ``async
+        def`` procedures run on this loop; everything else keeps it waiting meanwhile.
+
+        Examples
+        --------
+        ``task = asyncio.create_task(db.run_schedules())``
+        """
+        while self._schedules is not None:  # another one after each `publish`
+            await self._schedules.serve()
+
     # -- the rest --------------------------------------------------------------------------------
 
     @overload
@@ -272,10 +286,16 @@ class Database(Calls, Procedures, Querying, Publishing, Durable):
             return self._logs.follow(num_lines, severity)
         return self._logs.tail(num_lines, severity)
 
-    def fork(self) -> Database:
+    def fork(self, *, schedules: bool = False) -> Database:
         """Return an independent copy in memory: rows are shared, indexes are copied.
 
         Both go on alone from here. The copy has the same identity, owner, module and clock.
+
+        Parameters
+        ----------
+        schedules : bool
+            Whether scheduled rows call their functions in the copy, too. As after a restart,
+            intervals begin anew.
         """
         with self.transaction(readonly=True):
             store = self._store.copy()
@@ -286,6 +306,9 @@ class Database(Calls, Procedures, Querying, Publishing, Durable):
         forked._ids = self._ids.copy()
         forked._keys, forked._authority = self._keys, self._who_vouches()
         forked._services = Services(self._identity, forked._logs)
+        forked._http = self._http
+        if schedules:
+            forked._start_schedules()
         return forked
 
     def check(self) -> None:
@@ -303,15 +326,16 @@ class Database(Calls, Procedures, Querying, Publishing, Durable):
         """Disconnect every client and end. Closing again does nothing."""
         if self._closed:
             return
+        state = self._state
+        if state.thread == get_ident() or state.readers:
+            state.check_not_nested()
         if self._waits is not None:
             self._waits.close()
+        self._stop_schedules()
         for connection in list(self._connections):
             # On a disk that has failed a client stays noted, as after a crash.
             with suppress(DurabilityError):
                 connection.close()
-        state = self._state
-        if state.thread == get_ident() or state.readers:
-            state.check_not_nested()
         with state.lock:
             self._closed = True
         self._program.close()

@@ -10,12 +10,12 @@ call into C that does not come back, such as ``time.sleep``, keeps the thread un
 from __future__ import annotations
 
 import contextvars
-import ctypes
 import sys
 from threading import Event, Thread
 from typing import TYPE_CHECKING, Any, Final
 
 from ..errors import ProcedureTimeout
+from ..runtime.waiting import Stopped, stop_thread
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,10 +25,6 @@ if TYPE_CHECKING:
 
 #: How long a thread that was told to stop is waited for.
 _GRACE_S: Final = 1.0
-
-
-class Stopped(BaseException):
-    """Raised in a thread whose time is over."""
 
 
 def run_limited(work: Callable[[], Any], deadline: Deadline) -> Any:
@@ -52,7 +48,7 @@ def run_limited(work: Callable[[], Any], deadline: Deadline) -> Any:
     except ProcedureTimeout:
         pass
     except BaseException:
-        stop(thread)
+        stop_thread(thread)
         raise
     if outcome:
         value, error = outcome[0]
@@ -62,17 +58,9 @@ def run_limited(work: Callable[[], Any], deadline: Deadline) -> Any:
             raise error
     place = _place(sys._current_frames().get(thread.ident or 0))
     deadline.expire()
-    stop(thread)
+    stop_thread(thread)
     done.wait(_GRACE_S)
     raise ProcedureTimeout(f"{deadline.message}{place}")
-
-
-def stop(thread: Thread) -> None:
-    """Let `thread` raise `Stopped` at its next instruction of Python."""
-    if thread.is_alive() and thread.ident is not None:
-        ctypes.pythonapi.PyThreadState_SetAsyncExc(
-            ctypes.c_ulong(thread.ident), ctypes.py_object(Stopped)
-        )
 
 
 def _place(frame: FrameType | None) -> str:

@@ -94,6 +94,7 @@ def open_durable(database: Database, program: Program | None, options: Options) 
         lock.release()
         raise
     _open_databases.add(database)
+    database._start_schedules()
 
 
 def _complete_system_tables(database: Database) -> None:

@@ -260,7 +260,7 @@ def _perform(
     try:
         if declared.timeout is None:
             return work()
-        from .limits import run_limited  # ctypes is heavy
+        from .limits import run_limited
 
         return run_limited(work, call.deadline)
     except Exception as error:  # noqa: BLE001 - every failure is reported to the caller

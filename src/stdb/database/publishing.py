@@ -109,11 +109,18 @@ class Publishing(Core):
 
         program = as_program(module)
         self._check_writable()
+        schedules = self._schedules
+        if schedules is not None:
+            schedules.pause()
         try:
             plan = migrate(self, program, break_clients=break_clients)
-        except Error as error:
-            self._logs.write("Warn", f"Database update failed: {error}")
+        except BaseException as error:
+            if schedules is not None:
+                schedules.resume()
+            if isinstance(error, Error):
+                self._logs.write("Warn", f"Database update failed: {error}")
             raise
+        self._start_schedules()
         if plan.breaks_clients:
             self._disconnect_all()
         if self._log is not None:

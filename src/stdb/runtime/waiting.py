@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from threading import Event, Lock
+from threading import Event, Lock, Thread
 from time import monotonic
 from typing import TYPE_CHECKING
 
@@ -108,3 +108,17 @@ class Deadline:
     def expire(self) -> None:
         """Let the time be over now."""
         self._expired = True
+
+
+class Stopped(BaseException):
+    """Raised in a thread that was told to stop."""
+
+
+def stop_thread(thread: Thread) -> None:
+    """Let `thread` raise `Stopped` at its next instruction of Python."""
+    import ctypes  # heavy
+
+    if thread.is_alive() and thread.ident is not None:
+        ctypes.pythonapi.PyThreadState_SetAsyncExc(
+            ctypes.c_ulong(thread.ident), ctypes.py_object(Stopped)
+        )

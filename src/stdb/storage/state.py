@@ -61,14 +61,16 @@ class State:
         What a log is to have of the transaction, and the function that takes it. The record is
         set before the commit point and handed over in `end`, by whoever gets that far; an
         interrupted `end` may hand it over again.
+    now : callable or None
+        The clock of the database, in microseconds.
     changes, tell : Changes or None, callable
         What those who watch tables are to hear of the transaction, and the function that tells
         them: likewise set before the commit point, and told in `end`, perhaps again.
     """
 
     __slots__ = (
-        "_idle", "_next_offset", "_waiting", "changes", "committed", "keep", "lock", "offset",
-        "on_undo", "readers", "record", "tell", "thread", "torn", "touched",
+        "_idle", "_next_offset", "_waiting", "changes", "committed", "keep", "lock", "now",
+        "offset", "on_undo", "readers", "record", "tell", "thread", "torn", "touched",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -86,6 +88,7 @@ class State:
         self.record: Any = None
         self.keep: Callable[[Any], None] = _keep_nothing
         self.changes: Changes | None = None
+        self.now: Callable[[], int] | None = None
         self.tell: Callable[[Changes], None] = _tell_nobody
 
     def begin_at(self, offset: int) -> None:

@@ -11,7 +11,7 @@ Invariants, which `Table.check` proves:
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
@@ -19,6 +19,7 @@ from ..errors import (
     ConstraintViolation,
     InternalError,
     RowNotFound,
+    ScheduleTooLong,
     TransactionError,
     TypeMismatch,
     UniqueConstraintViolation,
@@ -34,11 +35,15 @@ from .scan import OpenScans
 from .sequence import Sequence
 from .table_code import TableCode
 
+#: How far ahead a call may be scheduled, in milliseconds.
+SCHEDULE_MILLIS_MAX: Final = 2**36 - 1
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from ..schema import TableDef
     from ..types.shapes import Field, Record
+    from ..types.values import ScheduleAt
     from .state import State
 
 
@@ -276,6 +281,22 @@ class Table:
                 f"table {self.name!r}: column{'s' * (len(missing) > 1)} not given: "
                 f"{', '.join(missing)}"
             ) from None
+
+    def check_delay(self, at: ScheduleAt) -> None:
+        """Raise `ScheduleTooLong` if the time of a scheduled row is too far away."""
+        now = self.state.now
+        if now is None:
+            return
+        micros = at.moment.micros
+        delay = abs(micros) if at.interval is not None else micros - now()
+        if delay // 1000 >= SCHEDULE_MILLIS_MAX:
+            raise ScheduleTooLong(
+                f"table {self.name!r}: a call may be scheduled {SCHEDULE_MILLIS_MAX:,} ms ahead at "
+                f"most (some 2.18 years), and this is {delay // 1000:,} ms; schedule a nearer one "
+                "that schedules the next",
+                table=self.name,
+                delay_micros=delay,
+            )
 
     def refuse_single(self) -> None:
         """Raise the error for one row where many are expected: it would be taken for its values."""

@@ -80,6 +80,12 @@ class _Writer:
             self.put("row = table.mend(row)", indent=3)
             self.read_columns(indent=3)
 
+    def check_delay(self) -> None:
+        """Refuse a row of a scheduled table whose time is too far away."""
+        schedule = self.plan.definition.schedule
+        if schedule is not None:
+            self.put(f"table.check_delay(c{schedule.at_column})", indent=2)
+
     def generate_values(self) -> None:
         """Fill auto-increment columns that hold 0."""
         fields = self.plan.shape.fields
@@ -225,6 +231,7 @@ class _Writer:
             "        row = table.take(row, columns)",
         )
         self.admit()
+        self.check_delay()
         self.generate_values()
         self.put(
             f"k = {self.main_key()}",
@@ -253,7 +260,10 @@ class _Writer:
     def write_insert_many(self) -> None:
         """Write the insert of many rows: all of them or, when one is refused, none."""
         plan = self.plan
-        simple = not plan.others and not plan.definition.auto_inc_columns and not plan.has_float
+        definition = plan.definition
+        simple = not (
+            plan.others or definition.auto_inc_columns or plan.has_float or definition.schedule
+        )
         self.put(
             "def insert_many(new):",
             f"    if new.__class__ is {self.row_class}:",
@@ -346,6 +356,7 @@ class _Writer:
         self.check_thread()
         self.read_columns()
         self.check_columns([self.check(p) for p in columns if p not in later])
+        self.check_delay()
         self.generate_values()
         self.put(f"k = {self.main_key()}", indent=2)
         if is_main:

@@ -14,13 +14,16 @@ if TYPE_CHECKING:
 
 
 class Writing:
-    """Begins a transaction, and commits it at the end or undoes it on an exception."""
+    """Begins a transaction, and commits it at the end or undoes it on an exception.
 
-    __slots__ = ("__weakref__", "_begun", "_call", "_guard", "_is_open", "_store")
+    `call` may be set until then: see `Store.commit`.
+    """
+
+    __slots__ = ("__weakref__", "_begun", "_guard", "_is_open", "_store", "call")
 
     def __init__(self, store: Store, call: object = None) -> None:
         self._store = store
-        self._call = call
+        self.call = call
         self._is_open = False
         self._begun = False
         self._guard: object = None
@@ -57,7 +60,7 @@ class Writing:
         self._guard = None
 
     def _commit(self) -> None:
-        self._store.commit(self._call)
+        self._store.commit(self.call)
 
     def _abandon(self, _: object = None) -> None:
         """End the transaction if ``__exit__`` was interrupted before it did."""
