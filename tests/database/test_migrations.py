@@ -379,7 +379,13 @@ def test_every_reason_is_listed(migration: Migration) -> None:
     migration.begin(before, gone=[{"id": 1}], thing=TWO)
     after = module(table(id=u32, title=str), table("event", event=True, id=u64))
     error = migration.refuse(after)
-    assert kinds(error) == ["AddColumn", "ChangeColumnType", "ChangeTableEventFlag", "RemoveColumn"]
+    assert kinds(error) == [
+        "AddColumn",
+        "ChangeColumnType",
+        "ChangeTableEventFlag",
+        "RemoveColumn",
+        "TableNotEmpty",
+    ]
     assert all(reason.message in str(error) for reason in error.reasons)
 
 

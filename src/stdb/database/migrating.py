@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from ..schema import Reason, migration_error, plan_migration
+from ..schema import Reason, compare, migration_error
 from ..storage.alter import alter
 from ..storage.prechecks import find_conflicts
 from .creation import module_row, program_hash
@@ -74,13 +74,15 @@ def plan_for(database: Any, program: Program) -> MigrationPlan:
         The tables or the rows do not.
     """
     old: ModuleDef = database._program.definition
-    plan = plan_migration(old, program.definition)
+    plan, reasons = compare(old, program.definition)
+    # Where columns do not fit, it says nothing what their rows hold.
+    doubtful = {reason.table for reason in reasons}
+    reasons += find_conflicts(database._store, plan, doubtful)
+    if reasons:
+        raise migration_error(reasons)
     token = migration_token(
         database.identity.hex(), database._program.program_bytes, program.program_bytes
     )
-    conflicts = find_conflicts(database._store, plan)
-    if conflicts:
-        raise migration_error(conflicts)
     return msgspec.structs.replace(plan, token=token)
 
 
@@ -104,7 +106,7 @@ def _refuse_to_break(plan: MigrationPlan) -> None:
 
 
 def _say(database: Any, text: str) -> None:
-    database._logs.write("Info", text, function="__spacetimedb__")
+    database._logs.system("Info", text)
 
 
 __all__ = ["migrate", "migration_token", "plan_for"]

@@ -118,7 +118,7 @@ class Publishing(Core):
             if schedules is not None:
                 schedules.resume()
             if isinstance(error, Error):
-                self._logs.write("Warn", f"Database update failed: {error}")
+                self._logs.system("Warn", f"Database update failed: {error}")
             raise
         self._start_schedules()
         if plan.breaks_clients:

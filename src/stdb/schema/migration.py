@@ -154,6 +154,14 @@ def plan_migration(old: ModuleDef, new: ModuleDef) -> MigrationPlan:
     MigrationError
         There is no way; ``reasons`` lists every reason.
     """
+    plan, reasons = compare(old, new)
+    if reasons:
+        raise migration_error(reasons)
+    return plan
+
+
+def compare(old: ModuleDef, new: ModuleDef) -> tuple[MigrationPlan, list[Reason]]:
+    """Return the steps that lead from `old` to `new`, and the reasons why that cannot be."""
     found = Comparison()
     before, after = old.all_tables(), new.all_tables()
     for name in before.keys() | after.keys():
@@ -171,9 +179,8 @@ def plan_migration(old: ModuleDef, new: ModuleDef) -> MigrationPlan:
         found.step("add_row_level_security", rule)
     if was != is_ or any(step.kind in _BREAKING for step in found.steps):
         found.step("disconnect_all_users")
-    if found.reasons:
-        raise migration_error(found.reasons)
-    return MigrationPlan(old, new, tuple(sorted(found.steps, key=lambda step: step.place)))
+    steps = tuple(sorted(found.steps, key=lambda step: step.place))
+    return MigrationPlan(old, new, steps), found.reasons
 
 
 def all_views(module: ModuleDef) -> dict[str, ViewDef]:
