@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
-from ..errors import Error, MigrationError
+from ..errors import Error
 from ..module import PYTHON, read_program
 
 if TYPE_CHECKING:
@@ -15,48 +15,52 @@ if TYPE_CHECKING:
 
 
 def fits(program: Program, stored: Program) -> bool:
-    """Whether the tables of `program` are those that are stored: nothing is to be migrated.
-
-    Raises
-    ------
-    MigrationError
-        The stored tables can never become those of `program`.
-    """
-    from ..schema import plan_migration
-
-    return plan_migration(stored.definition, program.definition).is_empty
+    """Whether the tables of `program` are those that are stored: nothing is to be migrated."""
+    return _are_same(stored.definition, program.definition)
 
 
-def _same_tables(stored: ModuleDef, declared: ModuleDef) -> bool:
-    """Whether a definition is of the tables that are stored."""
-    from ..schema import ModuleDef, plan_migration
+def _are_same(old: ModuleDef, new: ModuleDef) -> bool:
+    from ..schema import compare
+
+    plan, reasons = compare(old, new)
+    return plan.is_empty and not reasons
+
+
+def _holds(stored: ModuleDef, declared: ModuleDef) -> bool:
+    """Whether the tables that are stored are those of a module."""
+    from ..schema import ModuleDef
+
+    return _are_same(stored, ModuleDef(tables=declared.all_tables()))
+
+
+def _declared(program: bytes) -> ModuleDef | None:
+    """Return the definition in a program that is stored, if it can be read."""
+    from ..module.archive import split_program
+    from ..schema import decode_module_def, validate
 
     try:
-        return plan_migration(stored, ModuleDef(tables=declared.all_tables())).is_empty
-    except MigrationError:
-        return False
+        return validate(decode_module_def(split_program(program)[0]))
+    except Error:
+        return None
 
 
 def stored_program(recovered: Recovered) -> tuple[Program, dict[str, tuple[TableDef, Record]]]:
     """Return the program that is stored: a compiled module, or else one without functions."""
     from ..module import Program
-    from ..schema import ModuleDef, decode_module_def, validate
+    from ..schema import ModuleDef
     from ..types import algebraic as at
     from ..types.generated import ShapeMaker, shape_of_type
 
     row = recovered.program
     definition = ModuleDef(tables={n: t.definition for n, t in recovered.tables.items()})
     compiled = read_program(row.program_kind, row.program_bytes)
-    if compiled is not None and _same_tables(definition, compiled.definition):
+    if compiled is not None and _holds(definition, compiled.definition):
         tables = compiled.definition.all_tables()
         return compiled, {name: (table, compiled.shapes[name]) for name, table in tables.items()}
     shapes: dict[str, Record] = {}
     if row.program_kind == PYTHON:
-        try:
-            declared = validate(decode_module_def(row.program_bytes))
-        except Error:
-            declared = None
-        if declared is not None and _same_tables(definition, declared):
+        declared = _declared(row.program_bytes)
+        if declared is not None and _holds(definition, declared):
             definition = declared
             names = {type_.ref: type_.name for type_ in declared.types.values()}
             maker = ShapeMaker(declared.typespace, names)

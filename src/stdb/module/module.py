@@ -58,6 +58,8 @@ class Module(Visibility):
         if name.__class__ is not str or not name:
             raise DefinitionError(f"a module's name is a non-empty str, not {name!r}")
         self.name = name
+        #: The archive of its source, when it came from a file (see `archive`); else empty.
+        self.archive = b""
         self._tables: dict[str, TableDeclaration] = {}
         self._reducers: dict[str, ReducerDeclaration] = {}
         self._procedures: dict[str, ProcedureDeclaration] = {}
@@ -393,7 +395,7 @@ class Module(Visibility):
             shapes={name: table.row.shape for name, table in self._tables.items()},
             reducers=_with_privacy(self._reducers, definition.reducers),
             procedures=_with_privacy(self._procedures, definition.procedures),
-            program_bytes=encode_module_def(raw),
+            program_bytes=encode_module_def(raw) + self.archive,
             kind=PYTHON,
             views=dict(self._views),
         )
