@@ -159,7 +159,7 @@ def as_module(module: Any) -> Module | FileModule:
     from ..module.file_module import FileModule  # only who has one needs it
 
     if isinstance(module, str | PathLike):
-        return FileModule(module)
+        return Module.from_file(module)
     if not isinstance(module, FileModule):
         raise TypeMismatch(
             "a module is a stdb.Module or the path of a compiled one, not "

@@ -30,10 +30,7 @@ class FileModule:
         reader = readers.get(file.suffix.lower())
         if reader is None:
             known = ", ".join(sorted(readers))
-            raise UsageError(
-                f"{file}: modules are read from files of these kinds: {known}; a Python module is "
-                "given as the Module itself"
-            )
+            raise UsageError(f"{file}: modules are read from files of these kinds: .py, {known}")
         try:
             content = file.read_bytes()
         except OSError as error:

@@ -68,13 +68,16 @@ class Module(Visibility):
         self._set_up_visibility()
 
     @staticmethod
-    def from_file(path: str | os.PathLike[str]) -> FileModule:
-        """Read a compiled module: ``game.wasm``.
+    def from_file(path: str | os.PathLike[str]) -> Module | FileModule:
+        """Read a module: a compiled one, ``game.wasm``, or the source of one in Python.
+
+        A Python module that comes from a file is stored with the databases that run it.
 
         Parameters
         ----------
         path : str or Path
-            Its file; the suffix says what it is.
+            Its file; the suffix says what it is. For Python ``shop.py``, a package or a directory
+            with a ``module.py``; where that makes several modules, ``shop.py:orders`` says which.
 
         Raises
         ------
@@ -85,9 +88,9 @@ class Module(Visibility):
         UsageError
             A file of another kind.
         """
-        from .file_module import FileModule
+        from .source import from_file  # only who has a file needs it
 
-        return FileModule(path)
+        return from_file(path)
 
     def __repr__(self) -> str:
         tables, reducers = len(self._tables), len(self._reducers)

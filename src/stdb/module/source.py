@@ -11,25 +11,48 @@ from __future__ import annotations
 
 import hashlib
 import importlib.abc
+import os
 import sys
 from importlib.machinery import ModuleSpec
 from importlib.util import decode_source
+from os import PathLike
 from pathlib import Path
 from threading import RLock
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from ..errors import Error, PublishError
+from ..errors import Error, PublishError, UsageError, shorten
 from .archive import pack, unpack
+from .file_module import FileModule
 from .module import Module
 
 if TYPE_CHECKING:
-    import os
-
     from .archive import Entry
 
 _PREFIX: Final = "stdb_program_"
 _lock: Final = RLock()
+
+
+def from_file(path: str | os.PathLike[str]) -> Module | FileModule:
+    """Return the module at a path: a Python file or directory, or a compiled file.
+
+    Raises
+    ------
+    PublishError
+        It cannot be read, or is no module.
+    UsageError
+        A file of another kind.
+    """
+    if not isinstance(path, str | PathLike):
+        raise UsageError(f"a module's file is a str or Path, not {shorten(path)}")
+    text = os.fspath(path)
+    place, attribute = text, ""
+    before, colon, after = text.rpartition(":")
+    if colon and after.isidentifier() and not os.path.exists(text):  # noqa: PTH110 - a text
+        place, attribute = before, after
+    if place.endswith(".py") or os.path.isdir(place):  # noqa: PTH112 - likewise
+        return load_source(place, attribute)
+    return FileModule(path)
 
 
 def load_source(path: str | os.PathLike[str], attribute: str = "") -> Module:
