@@ -56,6 +56,8 @@ class Database(Calls, Procedures, Querying, Publishing, Durable):
         What a call of a compiled module may use.
     owner : Identity, optional
         Who owns the database and is the sender of calls that name none; a fresh one otherwise.
+    identity : Identity, optional
+        The identity of the database itself, when it is made; a fresh one otherwise.
     path : str or Path, optional
         Its directory. What is there is recovered; what is committed is written there.
     durability : {"async", "sync", None}
@@ -121,6 +123,7 @@ class Database(Calls, Procedures, Querying, Publishing, Durable):
         keys: TokenKeys | Iterable[TokenKeys] | None = None,
         http: HttpPolicy | bool = True,
         limits: Limits | None = None,
+        identity: Identity | None = None,
     ) -> None:
         given = as_module(module)
         program = given.freeze()
@@ -128,6 +131,8 @@ class Database(Calls, Procedures, Querying, Publishing, Durable):
             self._take_limits(limits)
         if owner is not None and owner.__class__ is not Identity:
             refuse_identity("owner", owner)
+        if identity is not None and identity.__class__ is not Identity:
+            refuse_identity("identity", identity)
         if clock is not None and not callable(getattr(clock, "micros", None)):
             raise TypeMismatch(
                 f"clock is a stdb.ManualClock or stdb.SystemClock, not {shorten(clock)}"
@@ -144,12 +149,17 @@ class Database(Calls, Procedures, Querying, Publishing, Durable):
             from .opening import Options, open_durable  # databases in memory need none of it
 
             snapshots = check_snapshots(snapshot_every, retain)
-            options = Options(path, durability, name or given.name, clock, owner, snapshots)
+            options = Options(
+                path, durability, name or given.name, clock, owner, snapshots, identity=identity
+            )
             open_durable(self, program, options)
             return
         from ..storage.store import Store  # compiles the system tables: not at import
 
         self._set_up(program, name or given.name, clock or SystemClock(), owner, Store())
+        if identity is not None:
+            self._identity = identity
+            self._services = Services(identity, self._logs)
         from .creation import create
 
         create(self)

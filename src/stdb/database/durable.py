@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from ..durability.repair import Repair
     from ..module.file_module import FileModule
     from ..runtime.guest.limits import Limits
+    from ..types.values import Identity
     from .tokens import TokenKeys
 
 #: How often a snapshot is written unless something else is asked for, in transactions.
@@ -46,6 +47,8 @@ class Durable(Core):
         progress: Callable[[int, int], object] | None = None,
         keys: TokenKeys | Iterable[TokenKeys] | None = None,
         limits: Limits | None = None,
+        owner: Identity | None = None,
+        run_stored: bool = False,
     ) -> Self:
         """Open the database that is at `path`, to explore it or to go on with it.
 
@@ -65,6 +68,12 @@ class Durable(Core):
             As for `Database`.
         at : int, optional
             A transaction: the database is as it was after it, and only to be read.
+        owner : Identity, optional
+            Whose it has to be; it is not opened when it is somebody else's.
+        run_stored : bool
+            Whether to import and run the Python source that was published with it
+            (`Module.from_file`), where no module is given. Only for databases whose source you
+            would run yourself.
         progress : callable, optional
             Called with the number of bytes of the log that were read, and how many there are.
 
@@ -76,6 +85,10 @@ class Durable(Core):
             Another process has it open (not with `readonly`).
         CorruptLogError
             Its files are damaged.
+        UsageError
+            It belongs to somebody else than `owner`.
+        PublishError
+            The stored source cannot be imported here.
         """
         from .opening import Options, open_durable  # databases in memory need none of it
 
@@ -92,12 +105,13 @@ class Durable(Core):
             durability,
             name,
             clock,
-            None,
+            owner,
             check_snapshots(snapshot_every, retain),
             readonly=readonly or at is not None,
             must_exist=True,
             at=at,
             progress=progress,
+            run_stored=run_stored,
         )
         open_durable(database, program, options)
         return cast("Self", database)

@@ -19,7 +19,7 @@ from ..runtime.log_files import LogFiles
 from ..types.values import ConnectionId, Identity
 from .creation import create
 from .migrating import migrate
-from .stored_program import fits, stored_program
+from .stored_program import fits, source_program, stored_program
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,6 +45,8 @@ class Options(NamedTuple):
     must_exist: bool = False
     at: int | None = None
     progress: Callable[[int, int], object] | None = None
+    identity: Identity | None = None
+    run_stored: bool = False
 
 
 class StaleClient(NamedTuple):
@@ -80,6 +82,10 @@ def open_durable(database: Database, program: Program | None, options: Options) 
     try:
         recovered = recover(directory, Store, progress=options.progress, is_owner=True)
         is_new = recovered.program is None
+        if not is_new:
+            _check_owner(recovered.program, options, path)
+        if program is None and options.run_stored:
+            program = source_program(recovered, path)
         _set_up(database, program, options, path, recovered)
         log = _attach(database, directory, recovered, lock, mode, options)
         _complete_system_tables(database)
@@ -95,6 +101,14 @@ def open_durable(database: Database, program: Program | None, options: Options) 
         raise
     _open_databases.add(database)
     database._start_schedules()
+
+
+def _check_owner(row: Any, options: Options, path: Path) -> None:
+    owner = Identity(row.owner_identity)
+    if options.owner not in (None, owner):
+        raise UsageError(
+            f"{path} belongs to {owner.hex()}, not to the owner that was given; leave it out"
+        )
 
 
 def _complete_system_tables(database: Database) -> None:
@@ -143,19 +157,16 @@ def _set_up(
         views = program.definition.views
         fill(recovered, chosen, {n: (views[n], v.row) for n, v in program.views.items()})
         owner = Identity(row.owner_identity)
-        if options.owner not in (None, owner):
-            raise UsageError(
-                f"{path} belongs to {owner.hex()}, not to the owner that was given; leave it out"
-            )
     else:
         store.state.begin_at(-1)
     assert program is not None
     database._set_up(
         program, options.name or path.stem, options.clock or SystemClock(), owner, store
     )
-    if row is not None:
-        database._identity = Identity(row.database_identity)
-        database._services = Services(database._identity, database._logs)
+    identity = options.identity if row is None else Identity(row.database_identity)
+    if identity is not None:
+        database._identity = identity
+        database._services = Services(identity, database._logs)
     database._path = path
     database._recovery = recovered.report
     database._logs.keep_in(LogFiles(path / LOG_FILES), only_read=options.readonly)

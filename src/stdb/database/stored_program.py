@@ -8,6 +8,8 @@ from ..errors import Error
 from ..module import PYTHON, read_program
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from ..durability import Recovered
     from ..module import Program
     from ..schema import ModuleDef, TableDef
@@ -42,6 +44,24 @@ def _declared(program: bytes) -> ModuleDef | None:
         return validate(decode_module_def(split_program(program)[0]))
     except Error:
         return None
+
+
+def source_program(recovered: Recovered, path: Path) -> Program | None:
+    """Return the program whose source is stored, imported now; None where there is no source.
+
+    Raises
+    ------
+    PublishError
+        It cannot be imported here; something that it needs may not be installed.
+    """
+    from ..module.archive import split_program
+    from ..module.source import load_archive
+
+    row = recovered.program
+    if row is None or row.program_kind != PYTHON:
+        return None
+    archive = split_program(row.program_bytes)[1]
+    return load_archive(archive, str(path)).freeze() if archive else None
 
 
 def stored_program(recovered: Recovered) -> tuple[Program, dict[str, tuple[TableDef, Record]]]:

@@ -26,14 +26,20 @@ LOCK_NAME = "db.lock"
 class DirectoryLock:
     """The lock of one directory, held until it is released or its process ends.
 
+    Parameters
+    ----------
+    directory : Path
+    name : str
+        The file that stands for it.
+
     Raises
     ------
     DatabaseLocked
         Somebody else has it.
     """
 
-    def __init__(self, directory: Path) -> None:
-        path = directory / LOCK_NAME
+    def __init__(self, directory: Path, name: str = LOCK_NAME) -> None:
+        path = directory / name
         fd = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o644)
         self._fd: int | None = fd
         try:

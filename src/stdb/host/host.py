@@ -1,0 +1,520 @@
+"""`Host`: named databases in one directory.
+
+::
+
+    host.json, host.lock        names, owners; see `catalog`
+    databases/<identity>/       one durable database each
+    databases/<identity>.new/   one that is being made
+    databases/<identity>.old/   one that is being deleted
+
+A database is made beside its place and moved there when it is whole, so a crash in the middle
+leaves what there was. What is left of one is cleaned up by the next `Host`.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Self
+
+from ..database import Database
+from ..database.ids import Ids
+from ..database.publishing import as_module
+from ..durability import DirectoryLock
+from ..errors import (
+    DatabaseClosed,
+    DatabaseLocked,
+    DatabaseNotFound,
+    MigrationError,
+    PermissionDenied,
+    TypeMismatch,
+    UsageError,
+    unknown_name,
+)
+from ..types.values import Identity
+from .catalog import Catalog, Entry, locked, now, read_catalog, write_catalog
+from .hosted import (
+    DeleteData,
+    HostedDatabase,
+    Published,
+    called,
+    delete_mode,
+    identity_of,
+    old,
+)
+from .names import as_identity, check_name
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import TracebackType
+
+    from ..durability import Mode
+    from ..schema import MigrationPlan
+
+_DATABASES: Final = "databases"
+
+
+def default_directory() -> Path:
+    """Return where databases go when nothing else is said: ``STDB_DIR``, or the user's data."""
+    chosen = os.environ.get("STDB_DIR")
+    if chosen:
+        return Path(chosen)
+    from platformdirs import user_data_path
+
+    return user_data_path("stdb", appauthor=False)
+
+
+class Host:
+    """Named databases in a directory.
+
+    Parameters
+    ----------
+    directory : str or Path, optional
+        Made when it is not there; ``STDB_DIR`` or the user's directory for data otherwise.
+    owner : Identity, optional
+        Whose it is, when it is made; a fresh identity otherwise. It owns what is published here.
+    durability : {"async", "sync", None}
+        As for `Database`, for those that are opened.
+
+    Raises
+    ------
+    CorruptLogError
+        ``host.json`` is damaged.
+    UsageError
+        There is something else at `directory`.
+
+    Notes
+    -----
+    Several processes may use one directory. A database is open for writing in one of them, others
+    get `DatabaseLocked` and may read it: ``host.open(name, readonly=True)``.
+
+    Examples
+    --------
+    >>> import stdb, tempfile
+    >>> notes = stdb.Module("notes")
+    >>> @notes.table()
+    ... class Note(stdb.Row):
+    ...     text: str
+    >>> directory = tempfile.TemporaryDirectory()
+    >>> with stdb.Host(directory.name) as host:
+    ...     host.publish("my-notes", notes).op
+    ...     [database.names for database in host.list()]
+    ...     host["my-notes"].sql("INSERT INTO note (text) VALUES ('hello')").inserted
+    'created'
+    [('my-notes',)]
+    1
+    >>> directory.cleanup()
+    """
+
+    def __init__(
+        self,
+        directory: str | os.PathLike[str] | None = None,
+        *,
+        owner: Identity | None = None,
+        durability: Mode | None = "async",
+    ) -> None:
+        self._directory = default_directory() if directory is None else Path(directory)
+        if owner is not None and owner.__class__ is not Identity:
+            raise TypeMismatch(f"owner is an Identity, not {owner!r}", expected="Identity")
+        self._durability = durability
+        self._open: dict[Identity, Database] = {}
+        self._closed = False
+        if self._directory.exists() and not self._directory.is_dir():
+            raise UsageError(f"{self._directory} is a file; a host is a directory of its own")
+        (self._directory / _DATABASES).mkdir(parents=True, exist_ok=True)
+        with locked(self._directory):
+            catalog = read_catalog(self._directory)
+            if catalog is None:
+                made = owner or Ids("host", reproducible=False).identity("owner")
+                catalog = Catalog(made)
+                write_catalog(self._directory, catalog)
+            self._mend(catalog)
+        self._owner = owner or catalog.owner
+
+    # -- what there is -----------------------------------------------------------------------------
+
+    @property
+    def directory(self) -> Path:
+        """Where the databases are."""
+        return self._directory
+
+    @property
+    def owner(self) -> Identity:
+        """Whose commands these are."""
+        return self._owner
+
+    def list(self) -> list[HostedDatabase]:
+        """Return the databases, in the order in which they were first published."""
+        catalog = self._catalog()
+        return [self._about(catalog, identity) for identity in catalog.databases]
+
+    def find(self, name: str | Identity) -> HostedDatabase:
+        """Return what is known of the database of this name or identity.
+
+        Raises
+        ------
+        DatabaseNotFound
+            There is none; the message has the names most like it.
+        """
+        catalog = self._catalog()
+        return self._about(catalog, self._resolve(catalog, name))
+
+    def __contains__(self, name: object) -> bool:
+        if not isinstance(name, str | Identity):
+            return False
+        catalog = self._catalog()
+        return identity_of(catalog, name) in catalog.databases
+
+    def __iter__(self) -> Iterator[str]:
+        catalog = self._catalog()
+        return iter([n for n, identity in catalog.names.items() if identity in catalog.databases])
+
+    def __len__(self) -> int:
+        return len(self._catalog().databases)
+
+    def __repr__(self) -> str:
+        return f"<Host {str(self._directory)!r}, {len(self)} databases>"
+
+    # -- databases ---------------------------------------------------------------------------------
+
+    def __getitem__(self, name: str | Identity) -> Database:
+        """Return the database, open; its own module runs in it.
+
+        The same object each time, until it or the host is closed. A Python module that was
+        published from a file comes out of the database; one that was given as an object is not in
+        there, so there are tables and SQL but no functions.
+
+        Raises
+        ------
+        DatabaseNotFound
+            There is none.
+        DatabaseLocked
+            Another process has it open; ``host.open(name, readonly=True)`` reads it all the same.
+        """
+        about = self.find(name)
+        known = self._open.get(about.identity)
+        if known is not None and not known._closed:
+            return known
+        opened = self.open(about.identity)
+        self._open[about.identity] = opened
+        return opened
+
+    def open(self, name: str | Identity, **options: Any) -> Database:
+        """Return a database that the caller closes; `options` are those of `Database.open`.
+
+        Raises
+        ------
+        DatabaseNotFound, DatabaseLocked
+            There is none, or it is open elsewhere (also here: ``host[name]``).
+        """
+        about = self.find(name)
+        options.setdefault("name", about.names[0] if about.names else about.identity.hex())
+        options.setdefault("durability", self._durability)
+        if not options.get("readonly") and options.get("at") is None:
+            # Python that is stored runs for its owner only.
+            options.setdefault("run_stored", about.owner == self._owner)
+        return Database.open(about.path, owner=about.owner, **options)
+
+    def plan(self, name: str | Identity, module: Any) -> MigrationPlan | None:
+        """Return what publishing `module` would change; None when there is no such database yet.
+
+        Nothing is done, and another process may have the database open.
+
+        Raises
+        ------
+        MigrationError
+            The tables cannot follow; ``reasons`` lists everything.
+        """
+        catalog = self._catalog()
+        identity = identity_of(catalog, name)
+        if identity not in catalog.databases:
+            return None
+        known = self._open.get(identity)
+        if known is not None and not known._closed:
+            return known.plan(module)
+        with self.open(identity, readonly=True) as database:
+            return database.plan(module)
+
+    def publish(
+        self,
+        name: str | Identity | None,
+        module: Any,
+        *,
+        delete_data: DeleteData = False,
+        break_clients: bool = True,
+    ) -> Published:
+        """Make a database of a module, or let the one that is there run it from here on.
+
+        Parameters
+        ----------
+        name : str, Identity or None
+            Which one. A name that is new gets a fresh identity; without a name the database has
+            an identity only.
+        module : Module, str or Path
+            What it runs: a module, or the path of one. Python from a path is kept in the database.
+        delete_data : bool, "always", "on-conflict" or "never"
+            Whether to begin anew, with ``init``: always, or when the tables cannot follow the
+            module. The data there was is gone then.
+        break_clients : bool
+            As for `Database.publish`.
+
+        Raises
+        ------
+        MigrationError
+            The tables cannot follow; nothing was changed.
+        DefinitionError, PublishError, ReducerError
+            The module is wrong, cannot be read, or its ``init`` failed: nothing was changed.
+        DatabaseLocked
+            Another process has the database open.
+        PermissionDenied
+            It belongs to somebody else, or is locked against losing its data.
+        UsageError
+            No such name can be.
+        """
+        mode = delete_mode(delete_data)
+        given = as_module(module)
+        given.freeze()  # what is wrong in itself is said before a name is taken
+        with locked(self._directory):
+            catalog = self._catalog()
+            identity = self._allocate(catalog, name)
+        shown = name if isinstance(name, str) and as_identity(name) is None else None
+        if identity not in catalog.databases:
+            self._create(identity, given)
+            return Published(shown, identity, "created")
+        self._check_owner(catalog, identity, "published to")
+        if mode == "always":
+            self._reset(catalog, identity, given)
+            return Published(shown, identity, "updated")
+        try:
+            plan = self._update(identity, given, break_clients=break_clients)
+        except MigrationError:
+            if mode == "never":
+                raise
+            self._reset(catalog, identity, given)
+            return Published(shown, identity, "updated")
+        return Published(shown, identity, "updated", plan)
+
+    def delete(self, name: str | Identity) -> None:
+        """Delete a database with all of its data; its names stay with its identity.
+
+        Raises
+        ------
+        DatabaseNotFound, DatabaseLocked
+            There is none, or another process has it open.
+        PermissionDenied
+            It belongs to somebody else, or is locked.
+        """
+        catalog = self._catalog()
+        identity = self._resolve(catalog, name)
+        self._check_may_lose(catalog, identity, "deleted")
+        self._let_go(identity)
+        path = self._path(identity)
+        lock = DirectoryLock(path)
+        try:
+            with locked(self._directory):
+                catalog = self._catalog()
+                catalog.databases.pop(identity, None)
+                path.replace(old(path))
+                write_catalog(self._directory, catalog)
+        finally:
+            lock.release()
+        shutil.rmtree(old(path), ignore_errors=True)
+
+    def rename(self, name: str | Identity, *names: str) -> None:
+        """Give a database other names in the place of those it has: one, or several.
+
+        Raises
+        ------
+        DatabaseNotFound
+            There is none.
+        UsageError
+            A name that cannot be, or is another database's.
+        PermissionDenied
+            It belongs to somebody else.
+        """
+        if not names:
+            raise UsageError("rename takes the new name, as in host.rename('old', 'new')")
+        wanted = list(dict.fromkeys(check_name(new) for new in names))
+        with locked(self._directory):
+            catalog = self._catalog()
+            identity = self._resolve(catalog, name)
+            self._check_owner(catalog, identity, "renamed")
+            for new in wanted:
+                taken = catalog.names.get(new)
+                if taken is not None and taken != identity and taken in catalog.databases:
+                    raise UsageError(f"another database is called {new!r} ({taken.hex()})")
+            for before in catalog.names_of(identity):
+                del catalog.names[before]
+            for new in wanted:
+                catalog.names.pop(new, None)
+                catalog.names[new] = identity
+            write_catalog(self._directory, catalog)
+
+    def lock(self, name: str | Identity) -> None:
+        """Keep a database from being deleted or emptied, until `unlock`."""
+        self._set_locked(name, is_locked=True)
+
+    def unlock(self, name: str | Identity) -> None:
+        """Allow a database to be deleted and emptied again."""
+        self._set_locked(name, is_locked=False)
+
+    def close(self) -> None:
+        """Close the databases that ``host[name]`` opened. Again does nothing."""
+        self._closed = True
+        for identity in list(self._open):
+            self._let_go(identity)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    # -- how ---------------------------------------------------------------------------------------
+
+    def _catalog(self) -> Catalog:
+        if self._closed:
+            raise DatabaseClosed(f"the host at {self._directory} is closed")
+        catalog = read_catalog(self._directory)
+        if catalog is None:
+            raise DatabaseNotFound(f"the host at {self._directory} is gone")
+        return catalog
+
+    def _path(self, identity: Identity) -> Path:
+        return self._directory / _DATABASES / identity.hex()
+
+    def _about(self, catalog: Catalog, identity: Identity) -> HostedDatabase:
+        entry = catalog.databases[identity]
+        return HostedDatabase(
+            identity,
+            catalog.names_of(identity),
+            entry.owner,
+            self._path(identity),
+            entry.created,
+            entry.is_locked,
+        )
+
+    def _resolve(self, catalog: Catalog, name: object) -> Identity:
+        """Return the identity of a database that is there."""
+        identity = identity_of(catalog, name)
+        if identity in catalog.databases:
+            return identity
+        known = [n for n, named in catalog.names.items() if named in catalog.databases]
+        shown = name.hex() if isinstance(name, Identity) else name
+        raise DatabaseNotFound(str(unknown_name("database", shown, known)))
+
+    def _allocate(self, catalog: Catalog, name: str | Identity | None) -> Identity:
+        """Return the identity that a name has or gets now."""
+        if name is not None:
+            known = identity_of(catalog, name)
+            if known is not None:
+                return known
+            check_name(name)
+        identity = Ids("host", reproducible=False).identity("database")
+        if isinstance(name, str):
+            catalog.names[name] = identity
+            write_catalog(self._directory, catalog)
+        return identity
+
+    def _check_owner(self, catalog: Catalog, identity: Identity, done: str) -> None:
+        owner = catalog.databases[identity].owner
+        if owner != self._owner:
+            raise PermissionDenied(
+                f"database {called(catalog, identity)} belongs to {owner.hex()}, so it cannot be "
+                f"{done} by {self._owner.hex()}"
+            )
+
+    def _check_may_lose(self, catalog: Catalog, identity: Identity, done: str) -> None:
+        self._check_owner(catalog, identity, done)
+        if catalog.databases[identity].is_locked:
+            raise PermissionDenied(
+                f"database {called(catalog, identity)} is locked and cannot be {done}; unlock it "
+                "first"
+            )
+
+    def _let_go(self, identity: Identity) -> None:
+        known = self._open.pop(identity, None)
+        if known is not None:
+            known.close()
+
+    def _create(self, identity: Identity, module: Any) -> None:
+        """Make a database beside its place, and move it there."""
+        made = self._make(identity, module)
+        with locked(self._directory):
+            catalog = self._catalog()
+            path = self._path(identity)
+            if path.exists():
+                raise DatabaseLocked(
+                    f"another process has just published a database at {path}", path=str(path)
+                )
+            made.replace(path)
+            catalog.databases[identity] = Entry(self._owner, now())
+            write_catalog(self._directory, catalog)
+
+    def _make(self, identity: Identity, module: Any) -> Path:
+        """Return the directory of a new database of `module`, closed."""
+        path = self._path(identity).with_suffix(".new")
+        if path.exists():
+            DirectoryLock(path).release()  # nobody is at it: a crash left it behind
+            shutil.rmtree(path)
+        try:
+            Database(
+                module, path, owner=self._owner, identity=identity, durability=self._durability
+            ).close()
+        except BaseException:
+            shutil.rmtree(path, ignore_errors=True)
+            raise
+        return path
+
+    def _update(self, identity: Identity, module: Any, *, break_clients: bool) -> MigrationPlan:
+        known = self._open.get(identity)
+        if known is not None and not known._closed:
+            return known.publish(module, break_clients=break_clients)
+        # As it is stored: the program that is replaced does not run once more.
+        with self.open(identity, run_stored=False) as database:
+            return database.publish(module, break_clients=break_clients)
+
+    def _reset(self, catalog: Catalog, identity: Identity, module: Any) -> None:
+        """Let a database begin anew: one that is whole takes its place."""
+        self._check_may_lose(catalog, identity, "emptied")
+        made = self._make(identity, module)
+        path = self._path(identity)
+        try:
+            self._let_go(identity)
+            lock = DirectoryLock(path)
+        except BaseException:
+            shutil.rmtree(made, ignore_errors=True)
+            raise
+        try:
+            with locked(self._directory):
+                path.replace(old(path))
+                made.replace(path)
+        finally:
+            lock.release()
+        shutil.rmtree(old(path), ignore_errors=True)
+
+    def _set_locked(self, name: str | Identity, *, is_locked: bool) -> None:
+        with locked(self._directory):
+            catalog = self._catalog()
+            identity = self._resolve(catalog, name)
+            self._check_owner(catalog, identity, "locked" if is_locked else "unlocked")
+            catalog.databases[identity].is_locked = is_locked
+            write_catalog(self._directory, catalog)
+
+    def _mend(self, catalog: Catalog) -> None:
+        """Finish what a crash interrupted: one that was emptied or deleted."""
+        for left in (self._directory / _DATABASES).glob("*.old"):
+            path = left.with_suffix("")
+            identity = as_identity(path.name)
+            if identity in catalog.databases and not path.exists():
+                new = path.with_suffix(".new")
+                (new if new.exists() else left).replace(path)
+            with suppress(OSError):
+                shutil.rmtree(left, ignore_errors=True)
