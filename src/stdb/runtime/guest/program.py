@@ -7,20 +7,26 @@ Python, and hand encoded arguments to an `Executor`.
 from __future__ import annotations
 
 import inspect
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from ...module import Parameter, Program, ReducerDeclaration, make_take
 from ...module.generated_rows import DefinitionShapes
+from ...module.procedures import ProcedureDeclaration
+from ...module.views import ViewDeclaration
+from ...types import algebraic as at
 from ...types.bsatn_encode import encode_parts, join_parts
 from ...types.compose import Composer
 from ...types.generated import attribute_names, class_name
+from .results import value_decoder, view_decoder
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ...schema import ModuleDef, ReducerDef
-    from ...types import algebraic as at
+    from ...schema import ModuleDef, ProcedureDef, ReducerDef, ViewDef
+    from ...storage.read_set import ReadSet
+    from ...types.shapes import Record, Shape
     from ...types.values import ConnectionId, Identity
+    from ..procedure_context import ProcedureContext
 
 
 class Executor(Protocol):
@@ -43,6 +49,26 @@ class Executor(Protocol):
             It failed, with this message. A `ModuleError` when it broke.
         """
 
+    def call_view(
+        self, number: int, name: str, sender: Identity | None, reads: ReadSet | None
+    ) -> tuple[bytes, bool]:
+        """Run a view; return its result, and whether that begins with a header.
+
+        Raises
+        ------
+        ModuleError
+            It failed.
+        """
+
+    def call_procedure(self, number: int, name: str, ctx: ProcedureContext, args: bytes) -> bytes:
+        """Run a procedure outside of any transaction; return its encoded value.
+
+        Raises
+        ------
+        ModuleError
+            It failed.
+        """
+
     def close(self) -> None:
         """End it."""
 
@@ -62,6 +88,8 @@ def unbound_program(
             definition,
             shapes.tables,
             _reducers(definition, shapes, executor),
+            views=_views(definition, shapes, executor),
+            procedures=_procedures(definition, shapes, executor),
             program_bytes=program_bytes,
             kind=kind,
             start=bind,
@@ -88,6 +116,74 @@ def _reducers(
             lifecycle=reducer.lifecycle,
         )
     return declared
+
+
+def _views(
+    definition: ModuleDef, shapes: DefinitionShapes, executor: Executor
+) -> dict[str, ViewDeclaration]:
+    declared = {}
+    for name, module, view, number in definition.all_views():
+        row = cast("Record", shapes.shape(module, at.Ref(view.product_type_ref), name))
+        key = view.primary_key
+        declared[name] = ViewDeclaration(
+            name,
+            _view_function(executor, number, name, view, row),
+            row,
+            view.returns,
+            view.is_anonymous,
+            view.is_public,
+            None if key is None else view.columns[key].name,
+        )
+    return declared
+
+
+def _view_function(
+    executor: Executor, number: int, name: str, view: ViewDef, row: Record
+) -> Callable[[Any], Any]:
+    decode = view_decoder(name, row, is_option=view.returns == "option")
+
+    def run(ctx: Any) -> Any:
+        sender = None if view.is_anonymous else ctx.sender
+        return decode(*executor.call_view(number, name, sender, ctx.reads))
+
+    dress(run, name, view.accessor_name, (), "view")
+    return run
+
+
+def _procedures(
+    definition: ModuleDef, shapes: DefinitionShapes, executor: Executor
+) -> dict[str, ProcedureDeclaration]:
+    declared = {}
+    for number, (name, module, procedure) in enumerate(definition.all_procedures()):
+        parameters = _parameters(module, shapes, procedure.params, name)
+        returns = shapes.shape(module, procedure.return_type, class_name(name, "result"))
+        declared[name] = ProcedureDeclaration(
+            name,
+            _procedure_function(executor, number, name, procedure, parameters, returns),
+            parameters,
+            make_take(name, parameters, "procedure"),
+            not procedure.is_private,
+            returns,
+        )
+    return declared
+
+
+def _procedure_function(
+    executor: Executor,
+    number: int,
+    name: str,
+    procedure: ProcedureDef,
+    parameters: tuple[Parameter, ...],
+    returns: Shape,
+) -> Callable[..., Any]:
+    encode = arguments_encoder(name, parameters)
+    decode = value_decoder(name, returns)
+
+    def run(ctx: Any, *args: Any) -> Any:
+        return decode(executor.call_procedure(number, name, ctx, encode(args)))
+
+    dress(run, name, procedure.accessor_name, parameters, "procedure")
+    return run
 
 
 def _parameters(

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from ...types.values import ConnectionId, Identity
     from ..guest.host import Host
     from ..guest.limits import Limits
+    from ..procedure_context import ProcedureCall, ProcedureContext
     from .module import CompiledModule
 
 _TABLE_ELEMENTS_MAX: Final = 1_000_000
@@ -65,8 +66,10 @@ class Lane:
         Its timers: name and beginning.
     in_transaction : bool
         Whether it may use the tables now.
-    reads : object
-        Where a view's reads are noted; None otherwise.
+    reads : ReadSet or None
+        Where a view's reads are noted.
+    procedure : ProcedureCall or None
+        The procedure that runs, for its transactions.
     function : str or None
         What runs, for the log.
     """
@@ -84,7 +87,7 @@ class Lane:
         self.iterators: Handles[bytes | RowIterator] = Handles()
         self.timers: Handles[tuple[str, float]] = Handles()
         self.in_transaction = False
-        self.procedure: Any = None
+        self.procedure: ProcedureCall | None = None
         self.written = 0
         self.reads: Any = None
         self.function: str | None = None
@@ -226,6 +229,8 @@ class Lane:
     def stop(self) -> None:
         """Give up the instance; the next call begins with a fresh one."""
         self._is_sound = False
+        self.in_transaction = False
+        self.reads = self.procedure = None
         self.memory.detach()
         self._functions.clear()
         self.iterators.clear()
@@ -321,8 +326,10 @@ class Lane:
         """Whether the module exports a function of this name."""
         return export in self.module.exports
 
-    def run(self, export: str, count: int) -> int:
+    def run(self, export: str, count: int, what: str = "") -> int:
         """Call an export with the first `count` of `values`, and return what it returns.
+
+        `what` is for messages: what is called.
 
         Raises
         ------
@@ -334,7 +341,7 @@ class Lane:
             max(count, 1), self._trap_address,
         )  # fmt: skip
         if error or self._trap[0]:
-            self._fail(export if self.function is None else repr(self.function), error)
+            self._fail(what or export, error)
         return signed(self.values[0])
 
     def call_reducer(
@@ -383,6 +390,53 @@ class Lane:
         if self.sources:
             self.sources.clear()
         self.last_handle = 0
+        return code, written
+
+    def call_view(
+        self, number: int, name: str, sender: Identity | None, reads: Any
+    ) -> tuple[int, bytes]:
+        """Run a view, for everybody if there is no sender; return its code and what it wrote."""
+        self.begin(name)
+        values = self.values
+        values[0] = number
+        at = 2
+        if sender is not None:
+            self.set_identity(sender)
+            at = 10
+        values[at] = 0
+        values[at + 2] = sink = self.open_sink()
+        export = abi.ANONYMOUS_VIEW if sender is None else abi.VIEW
+        self._sender = None
+        self.reads = reads
+        self.in_transaction = True
+        try:
+            code = self.run(export, at // 2 + 2, f"view {name!r}")
+        finally:
+            self.in_transaction = False
+            self.reads = None
+        written = self.take_sink(sink)
+        self.end()
+        return code, written
+
+    def call_procedure(
+        self, number: int, name: str, ctx: ProcedureContext, args: bytes
+    ) -> tuple[int, bytes]:
+        """Run a procedure; return its code and what it wrote."""
+        self.begin(name)
+        values = self.values
+        self.set_caller(ctx.sender, ctx.connection_id)
+        values[0] = number
+        values[14] = ctx.timestamp.micros
+        values[16] = self.open_source(args)
+        values[18] = sink = self.open_sink()
+        self.procedure = ctx.call
+        try:
+            code = self.run(abi.PROCEDURE, 10, f"procedure {name!r}")
+        finally:
+            self.in_transaction = False
+            self.procedure = None
+        written = self.take_sink(sink)
+        self.end()
         return code, written
 
     def set_caller(self, sender: Identity, connection: ConnectionId | None) -> None:

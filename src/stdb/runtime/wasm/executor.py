@@ -1,0 +1,130 @@
+"""A module at work on one database: which lane runs what.
+
+Reducers and views run inside transactions, one after the other, on one instance. A procedure may
+wait, and others may run meanwhile: each has a lane for itself, out of a pool. Nothing that a module
+keeps in its memory goes from one to the other.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from threading import Lock
+from typing import TYPE_CHECKING, Any, Final
+
+from ...errors import ModuleError, ReducerError
+from ..guest.host import Host
+from ..guest.limits import Limits
+from . import abi
+from .engine import engine
+from .lane import Lane, needs_fuel
+from .module import CompiledModule
+
+if TYPE_CHECKING:
+    from ...storage.read_set import ReadSet
+    from ...types.values import ConnectionId, Identity
+    from ..procedure_context import ProcedureContext
+
+#: How many lanes of procedures are kept when nothing runs on them.
+_IDLE_MAX: Final = os.cpu_count() or 1
+_WITH_HEADER: Final = 2
+
+
+class Compiled:
+    """The bytes of a module, compiled for each kind of engine that is asked for, once."""
+
+    def __init__(self, program: bytes) -> None:
+        self._program = program
+        self._modules: dict[bool, CompiledModule] = {}
+
+    def module(self, limits: Limits) -> CompiledModule:
+        """Return the module, compiled so that these limits can be kept."""
+        ticks = engine(has_fuel=False).ticks
+        has_fuel = needs_fuel(limits, ticks=ticks)
+        if has_fuel not in self._modules:
+            self._modules[has_fuel] = CompiledModule(engine(has_fuel=has_fuel), self._program)
+        return self._modules[has_fuel]
+
+
+class WasmExecutor:
+    """A WebAssembly module at work on one database; see `Executor` for its methods."""
+
+    def __init__(self, compiled: Compiled, database: Any) -> None:
+        self._limits: Limits = database._limits or Limits()
+        self._module = compiled.module(self._limits)
+        self._host = Host(database)
+        self._main = Lane(self._module, self._host, self._limits)
+        # Statements of several threads may compute views at the same time.
+        self._views = Lock()
+        self._idle: list[Lane] = []
+        self._is_closed = False
+
+    def call_reducer(
+        self,
+        number: int,
+        name: str,
+        sender: Identity,
+        connection: ConnectionId | None,
+        micros: int,
+        args: bytes,
+    ) -> None:
+        """Run a reducer in the open transaction."""
+        code, written = self._main.call_reducer(number, name, sender, connection, micros, args)
+        if code:
+            message = b"".join(written).decode(errors="replace")
+            if code == 1:
+                raise ReducerError(message)
+            raise ModuleError(_code_message(f"reducer {name!r}", code, message))
+
+    def call_view(
+        self, number: int, name: str, sender: Identity | None, reads: ReadSet | None
+    ) -> tuple[bytes, bool]:
+        """Run a view in the open transaction."""
+        self._check_export(abi.ANONYMOUS_VIEW if sender is None else abi.VIEW, f"view {name!r}")
+        with self._views:
+            code, written = self._main.call_view(number, name, sender, reads)
+        if code not in (0, _WITH_HEADER):
+            raise ModuleError(
+                _code_message(f"view {name!r}", code, written.decode(errors="replace"))
+            )
+        return written, code == _WITH_HEADER
+
+    def call_procedure(self, number: int, name: str, ctx: ProcedureContext, args: bytes) -> bytes:
+        """Run a procedure, outside of any transaction."""
+        self._check_export(abi.PROCEDURE, f"procedure {name!r}")
+        try:
+            lane = self._idle.pop()
+        except IndexError:
+            lane = Lane(self._module, self._host, self._limits, gives_way=True)
+        code, written = lane.call_procedure(number, name, ctx, args)
+        if ctx.call.end():
+            self._host.log(
+                0,
+                f"aborting dangling anonymous transaction in procedure {name}",
+                function=name,
+            )
+        if code:
+            lane.stop()
+            message = written.decode(errors="replace")
+            raise ModuleError(_code_message(f"procedure {name!r}", code, message))
+        if len(self._idle) < _IDLE_MAX and not self._is_closed:
+            self._idle.append(lane)
+        else:
+            lane.stop()
+        return written
+
+    def _check_export(self, export: str, what: str) -> None:
+        if export not in self._module.exports:
+            raise ModuleError(f"the module defines {what}, but does not export {export}")
+
+    def close(self) -> None:
+        """End it. A procedure that still runs ends its own lane."""
+        self._is_closed = True
+        self._main.stop()
+        with suppress(IndexError):
+            while True:
+                self._idle.pop().stop()
+
+
+def _code_message(what: str, code: int, message: str) -> str:
+    return f"{what} broke: it returned the code {code}" + (f": {message}" if message else "")
