@@ -58,11 +58,11 @@ class Host:
         line_number: int | None = None,
     ) -> None:
         """Write a record of a module to the log."""
-        del target
         self._logs.write(
             LEVELS.get(level & 0xFF, "Debug"),
             message,
             function=function,
+            target=target,
             filename=filename,
             line_number=line_number,
         )

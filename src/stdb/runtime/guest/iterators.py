@@ -11,10 +11,14 @@ import itertools
 from bisect import bisect_right
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
+from .errno import Trap
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 CHUNK_SIZE_MAX: Final = 4096
+#: How many iterators, and how many timers, a module may have open.
+OPEN_MAX: Final = 10_000
 V = TypeVar("V")
 
 
@@ -78,16 +82,23 @@ class RowIterator:
 
 
 class Handles(Generic[V]):
-    """Values under small numbers from 1 on; the number that was freed last is given first."""
+    """Values under small numbers from 1 on; the number that was freed last is given first.
 
-    __slots__ = ("_free", "values")
+    A module that only opens and never closes is stopped: `count_max` are open at the most.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("_count_max", "_free", "_what", "values")
+
+    def __init__(self, what: str, count_max: int = OPEN_MAX) -> None:
         self.values: dict[int, V] = {}
+        self._what = what
+        self._count_max = count_max
         self._free: list[int] = []
 
     def add(self, value: V) -> int:
         """Return a number for `value`."""
+        if len(self.values) >= self._count_max:
+            raise Trap(f"it has more than {self._count_max} {self._what} open")
         handle = self._free.pop() if self._free else len(self.values) + 1
         self.values[handle] = value
         return handle

@@ -56,7 +56,7 @@ class Lane:
     Attributes
     ----------
     memory : Memory
-    sources : dict of int to bytes
+    sources : dict of int to bytes or memoryview
         What the module may read, by handle.
     sinks : dict of int to list of bytes
         What it wrote.
@@ -82,10 +82,10 @@ class Lane:
         self.catalog: Catalog = Catalog(None, int) if host is None else host.catalog
         self.api = module.engine.api
         self.memory = Memory(self.api)
-        self.sources: dict[int, bytes] = {}
+        self.sources: dict[int, bytes | memoryview] = {}
         self.sinks: dict[int, list[bytes]] = {}
-        self.iterators: Handles[bytes | RowIterator] = Handles()
-        self.timers: Handles[tuple[str, float]] = Handles()
+        self.iterators: Handles[bytes | RowIterator] = Handles("iterators")
+        self.timers: Handles[tuple[str, float]] = Handles("timers")
         self.in_transaction = False
         self.procedure: ProcedureCall | None = None
         self.written = 0
@@ -183,7 +183,7 @@ class Lane:
         lib.wasmtime_store_epoch_deadline_callback(store, self._deadline, ffi.NULL, ffi.NULL)
         context = lib.wasmtime_store_context(store)
         lib.wasmtime_context_set_epoch_deadline(context, 1)
-        self._ticks = 0
+        self._ticks = self.written = 0
         if self._fuel is not None:
             lib.wasmtime_context_set_fuel(context, self._fuel)
 
@@ -463,8 +463,7 @@ class Lane:
         if raised is None:
             raise ModuleError(f"{what} trapped: {text}")
         if isinstance(raised, Trap | OutOfTime):
-            reason, _, trace = text.partition("\n")
-            del reason
+            trace = text.partition("\n")[2]
             raise ModuleError(f"{what} trapped: {raised}\n{trace}".rstrip()) from None
         if isinstance(raised, Error) or not isinstance(raised, Exception):
             raise raised
@@ -482,11 +481,12 @@ class Lane:
             trap = self._trap[0]
             self._trap[0] = ffi.NULL
             texts.append(take_trap(self.api, trap))
-        trace, _, reason = "\n".join(texts).partition("\n\nCaused by:\n")
-        if not reason:
-            return trace
-        lines = [line.strip() for line in reason.splitlines()]
-        return f"{lines[-1]}\n{trace}"
+        text = "\n".join(texts).replace(
+            "error while executing at wasm backtrace:", "wasm backtrace:"
+        )
+        text = "\n".join(line for line in text.splitlines() if not line.startswith("note: "))
+        trace, _, reason = text.partition("\n\nCaused by:\n")
+        return f"{reason.splitlines()[-1].strip()}\n{trace}" if reason else trace
 
 
 def _lane_of(number: int, position: int) -> int:

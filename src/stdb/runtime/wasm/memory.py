@@ -56,13 +56,13 @@ class Memory:
 
     def read(self, pointer: int, size: int) -> bytes:
         """Return `size` bytes at `pointer`."""
-        data: bytes = self.view[pointer : pointer + size]
-        if len(data) != size or not pointer:
+        end = pointer + size
+        if not pointer or end > len(self.view):
             self.check(pointer, size)
-            data = self.view[pointer : pointer + size]
+        data: bytes = self.view[pointer:end]
         return data
 
-    def write(self, pointer: int, data: bytes) -> None:
+    def write(self, pointer: int, data: bytes | memoryview) -> None:
         """Write `data` at `pointer`."""
         end = pointer + len(data)
         if not pointer or end > len(self.view):

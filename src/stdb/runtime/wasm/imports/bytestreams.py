@@ -31,9 +31,10 @@ def make(lane: Lane) -> dict[str, Any]:
             del sources[source]
             a[0] = 0xFFFF_FFFF
             return null
+        # A view of the rest, not a copy: a module may read a byte at a time.
         memory.write(pointer, data[:size_max])
         write_u32(size_pointer, size_max)
-        sources[source] = data[size_max:]
+        sources[source] = memoryview(data)[size_max:]
         a[0] = 0
         return null
 

@@ -42,8 +42,9 @@ def make(lane: Lane) -> dict[str, Any]:
         return null
 
     def console_timer_start(_env: Any, _caller: Any, a: Any, _n: int) -> Any:
-        name = memory.read(a[0], a[4]).decode(errors="replace")
-        a[0] = timers.add((name, time.perf_counter()))
+        name = memory.read(a[0], a[4])
+        lane.count_written(len(name))
+        a[0] = timers.add((name.decode(errors="replace"), time.perf_counter()))
         return null
 
     def console_timer_end(_env: Any, _caller: Any, a: Any, _n: int) -> Any:
