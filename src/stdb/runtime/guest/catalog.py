@@ -8,8 +8,6 @@ from .indexes import GuestIndex
 from .tables import GuestTable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from ...storage.store import Store
 
 
@@ -23,13 +21,10 @@ class Catalog:
     ----------
     store : Store or None
         None for a module that is only to describe itself: it has no tables.
-    now : callable
-        Returns the present time in microseconds.
     """
 
-    def __init__(self, store: Store | None, now: Callable[[], int]) -> None:
+    def __init__(self, store: Store | None) -> None:
         self._store = store
-        self._now = now
         self._version = -1
         self._table_ids: dict[bytes, int] = {}
         self._index_ids: dict[bytes, int] = {}
@@ -54,7 +49,7 @@ class Catalog:
         self._renew()
         known = self.tables.get(table_id)
         if known is None and self._store is not None and table_id in self._names:
-            known = GuestTable(self._store.by_name[self._names[table_id]], self._now)
+            known = GuestTable(self._store.by_name[self._names[table_id]])
             self.tables[table_id] = known
         return known
 

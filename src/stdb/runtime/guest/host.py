@@ -31,7 +31,7 @@ class Host:
 
     def __init__(self, database: Any) -> None:
         self.now: Callable[[], int] = database._micros
-        self.catalog = Catalog(database._store, self.now)
+        self.catalog = Catalog(database._store)
         self._database = database
         self._logs: Logs = database._logs
 

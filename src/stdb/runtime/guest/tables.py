@@ -8,9 +8,9 @@ every change lets go first (`stdb.storage.scan`).
 from __future__ import annotations
 
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
-from ...errors import ConstraintViolation, DecodeError, RowNotFound
+from ...errors import ConstraintViolation, DecodeError, RowNotFound, ScheduleTooLong
 from ...types.bsatn_decode import make_decoder
 from ...types.bsatn_encode import make_encoder
 from ...types.shapes import (
@@ -25,7 +25,6 @@ from ...types.shapes import (
     Unit,
     Wrapped,
 )  # fmt: skip
-from ...types.values import TimeDuration
 from .errno import (
     BSATN_DECODE_ERROR,
     INDEX_NOT_UNIQUE,
@@ -41,9 +40,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ...storage.table import Table
-
-#: A call that is to be made later than this from now is refused, in microseconds.
-DELAY_MICROS_MAX: Final = (64**6 - 1) * 1000
 
 
 class _KeptScan:
@@ -70,16 +66,15 @@ class GuestTable:
         All rows encoded, while the table has not changed since.
     """
 
-    __slots__ = ("_decode", "_fixed_size", "_generated", "_now", "encode", "kept", "table")
+    __slots__ = ("_decode", "_fixed_size", "_generated", "encode", "kept", "table")
 
-    def __init__(self, table: Table, now: Callable[[], int]) -> None:
+    def __init__(self, table: Table) -> None:
         self.table = table
         self.encode: Callable[[Any], bytes] = make_encoder(table.shape)
         self.kept: Rows | None = None
         self._decode = make_decoder(table.shape)
         self._fixed_size = fixed_size(table.shape)
         self._generated = _generated_columns(table)
-        self._now = now
 
     # -- reading ---------------------------------------------------------------------------------
 
@@ -112,10 +107,10 @@ class GuestTable:
         row = self._row(data)
         try:
             stored = self.table.insert(row)
+        except ScheduleTooLong:
+            raise Refused(SCHEDULE_AT_DELAY_TOO_LONG) from None
         except ConstraintViolation:
             raise Refused(UNIQUE_ALREADY_EXISTS) from None
-        if self.table.definition.schedule is not None:
-            self._check_delay(stored)
         return self._filled_in(row, stored)
 
     def update(self, position: int, data: bytes) -> bytes:
@@ -132,13 +127,13 @@ class GuestTable:
             raise Refused(INDEX_NOT_UNIQUE)
         try:
             stored = table.functions[f"update_{position}"](row)
+        except ScheduleTooLong:
+            raise Refused(SCHEDULE_AT_DELAY_TOO_LONG) from None
         except ConstraintViolation:
             raise Refused(UNIQUE_ALREADY_EXISTS) from None
         except RowNotFound:
             clash = self._clashes_with_committed(position, row)
             raise Refused(UNIQUE_ALREADY_EXISTS if clash else NO_SUCH_ROW) from None
-        if table.definition.schedule is not None:
-            self._check_delay(stored)
         return self._filled_in(row, stored)
 
     def delete_each(self, data: bytes) -> int:
@@ -197,17 +192,6 @@ class GuestTable:
                 key = table.main_key_of(held)
                 return key not in table.before or table.before[key] == held
         return False
-
-    def _check_delay(self, stored: Any) -> None:
-        schedule = self.table.definition.schedule
-        assert schedule is not None
-        moment = getattr(stored, self.table.shape.fields[schedule.at_column].attribute).moment
-        if isinstance(moment, TimeDuration):
-            delay = abs(moment.micros)
-        else:
-            delay = moment.micros - self._now()
-        if delay >= DELAY_MICROS_MAX:
-            raise Refused(SCHEDULE_AT_DELAY_TOO_LONG)
 
 
 def _generated_columns(table: Table) -> list[tuple[Callable[[Any], int], Callable[[int], bytes]]]:

@@ -79,7 +79,7 @@ class Lane:
     ) -> None:
         self.module = module
         self.host = host
-        self.catalog: Catalog = Catalog(None, int) if host is None else host.catalog
+        self.catalog: Catalog = Catalog(None) if host is None else host.catalog
         self.api = module.engine.api
         self.memory = Memory(self.api)
         self.sources: dict[int, bytes | memoryview] = {}
