@@ -6,6 +6,7 @@ transactions, whatever language it is written in.
 
 from __future__ import annotations
 
+from functools import partial
 from threading import get_ident
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -178,12 +179,21 @@ class ProcedureTransactions:
             if missing <= 0:
                 return clock.micros()
 
+    def check_may_wait(self, what: str) -> None:
+        """Raise `TransactionError` when a transaction is open; `what` would wait."""
+        if self.is_open:
+            raise TransactionError(
+                f"ctx.{what} would hold up everybody while the transaction is open; end it first "
+                "(leave its `with`)"
+            )
+
     def http(self) -> HttpClient:
         """Return what sends its requests."""
         from ..runtime.http import HttpClient
         from ..runtime.http_policy import as_policy
 
-        return HttpClient(as_policy(self._database._http), self._waits, self.deadline)
+        policy = as_policy(self._database._http)
+        return HttpClient(policy, self._waits, self.deadline, partial(self.check_may_wait, "http"))
 
     def async_http(self) -> AsyncHttpClient:
         """Return what sends its requests beside an event loop."""

@@ -26,7 +26,7 @@ from ..types.values import TimeDuration
 from .http_policy import HttpPolicy
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from .waiting import Deadline, Waits
 
@@ -73,10 +73,17 @@ class HttpClient:
     stdb.HttpError: module outbound HTTP requests are disabled
     """
 
-    def __init__(self, policy: HttpPolicy, waits: Waits, deadline: Deadline) -> None:
+    def __init__(
+        self,
+        policy: HttpPolicy,
+        waits: Waits,
+        deadline: Deadline,
+        check: Callable[[], None],
+    ) -> None:
         self._policy = policy
         self._waits = waits
         self._deadline = deadline
+        self._check = check
 
     def get(
         self,
@@ -125,6 +132,8 @@ class HttpClient:
         ------
         HttpError
             No response: the host is not allowed or not there, took too long, or sent too much.
+        TransactionError
+            The procedure has a transaction open: everybody would wait.
         UsageError
             Both a body and `json`, or urllib3 is not installed: ``pip install "stdb[http]"``.
         """
@@ -143,6 +152,7 @@ class HttpClient:
         self, request: Request, timeout: float | timedelta | TimeDuration | None = None
     ) -> Response:
         """Send a request that is made already; see `request`."""
+        self._check()
         seconds = self._policy.timeout if timeout is None else _seconds(timeout)
         seconds = min(max(seconds, 0.0), TIMEOUT_MAX)
         left = self._deadline.left()
@@ -263,19 +273,19 @@ class _Exchange:
         scheme, host, port, target = self._destination(request.uri)
         connection = self._connection(scheme, host, port)
         try:
+            headers = urllib3.HTTPHeaderDict()
+            for name, value in request.headers.pairs:
+                headers.add(name, value)
+            headers.setdefault("User-Agent", "stdb")
             with suppress(BrokenPipeError):  # a server may answer before it has read everything
-                connection.putrequest(
-                    request.method, target, skip_accept_encoding=True, skip_host=_has_host(request)
+                connection.request(
+                    request.method,
+                    target,
+                    body=request.body or None,
+                    headers=headers,
+                    preload_content=False,
+                    decode_content=False,
                 )
-                names = {name.lower() for name, _ in request.headers.pairs}
-                has_body = request.body or request.method in ("POST", "PUT", "PATCH")
-                if has_body and not names & {"content-length", "transfer-encoding"}:
-                    connection.putheader("Content-Length", str(len(request.body)))
-                if "user-agent" not in names:
-                    connection.putheader("User-Agent", "stdb")
-                for name, value in request.headers.pairs:
-                    connection.putheader(name, value)
-                connection.endheaders(request.body or None)
             answer = connection.getresponse()
             pairs = [(name.lower(), value) for name, value in answer.headers.items()]
             version = {9: "HTTP/0.9", 10: "HTTP/1.0"}.get(answer.version, "HTTP/1.1")
@@ -388,10 +398,6 @@ def _redirected(request: Request, response: Response) -> Request | None:
         dropped |= _SECRET
     pairs = [pair for pair in request.headers.pairs if pair[0].lower() not in dropped]
     return Request(method, uri, pairs, body)
-
-
-def _has_host(request: Request) -> bool:
-    return "host" in request.headers
 
 
 def _shown(request: Request) -> str:

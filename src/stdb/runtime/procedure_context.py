@@ -69,6 +69,9 @@ if TYPE_CHECKING:
         def end(self) -> bool:
             """Undo what this thread left open, and return whether there was something."""
 
+        def check_may_wait(self, what: str) -> None:
+            """Raise `TransactionError` when a transaction is open; `what` would wait."""
+
         def sql(
             self, text: str, params: tuple[Any, ...], named: dict[str, Any], strict: bool
         ) -> Any:
@@ -238,15 +241,8 @@ class _Procedure(CallContext):
             raise
         return value
 
-    def _check_no_transaction(self, what: str) -> None:
-        if self._call.is_open:
-            raise TransactionError(
-                f"ctx.{what} would hold up everybody while the transaction is open; end it first "
-                "(leave its `with`)"
-            )
-
     def _moment_after(self, duration: float | timedelta | TimeDuration) -> int:
-        self._check_no_transaction("sleep")
+        self._call.check_may_wait("sleep")
         return self._call.now() + _span_micros(duration)
 
     def __repr__(self) -> str:
@@ -269,7 +265,6 @@ class ProcedureContext(_Procedure):
     @property
     def http(self) -> HttpClient:
         """What sends HTTP requests: ``ctx.http.get("https://…")``. Not inside a transaction."""
-        self._check_no_transaction("http")
         if self._http is None:
             self._http = self._call.http()
         client: HttpClient = self._http
@@ -292,7 +287,7 @@ class ProcedureContext(_Procedure):
 
     def sleep_until(self, moment: Timestamp | datetime) -> None:
         """Wait until a moment (a datetime must be aware), as `sleep`."""
-        self._check_no_transaction("sleep_until")
+        self._call.check_may_wait("sleep_until")
         self._micros = self._call.wait_until(_moment_micros(moment))
 
 
@@ -308,7 +303,6 @@ class AsyncProcedureContext(_Procedure):
     @property
     def http(self) -> AsyncHttpClient:
         """What sends HTTP requests: ``await ctx.http.get("https://…")``."""
-        self._check_no_transaction("http")
         if self._http is None:
             self._http = self._call.async_http()
         client: AsyncHttpClient = self._http
@@ -320,7 +314,7 @@ class AsyncProcedureContext(_Procedure):
 
     async def sleep_until(self, moment: Timestamp | datetime) -> None:
         """Wait until a moment, as `sleep`."""
-        self._check_no_transaction("sleep_until")
+        self._call.check_may_wait("sleep_until")
         self._micros = await self._call.wait_until_async(_moment_micros(moment))
 
 
