@@ -13,17 +13,19 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from ..clock import ManualClock
 from ..errors import (
     Error,
-    InternalError,
     ModuleError,
     ProcedureTimeout,
     TransactionError,
     shorten,
 )
+from ..runtime import log_panic
 from ..runtime.procedure_context import AsyncProcedureContext, ProcedureContext, refuse_nested
 from ..runtime.waiting import Deadline, Waits
 from ..types.exact import Inexact, exact
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ..module.procedures import ProcedureDeclaration
     from ..runtime.http import AsyncHttpClient, HttpClient
     from ..storage import Tables
@@ -258,14 +260,7 @@ def _perform(
     ctx = ProcedureContext(call, database._micros() if micros is None else micros)
 
     def work() -> Any:
-        try:
-            try:
-                value = declared.function(ctx, *args)
-            finally:
-                dangling = call.end()
-        finally:
-            call.end()
-        return _returned(declared, value, dangling=dangling)
+        return _exact(declared, run_alone(call, declared.function, ctx, args))
 
     try:
         if declared.timeout is None:
@@ -290,32 +285,67 @@ async def _perform_async(
     call = _begin(database, declared, sender, connection)
     ctx = AsyncProcedureContext(call, database._micros() if micros is None else micros)
     try:
-        try:
-            try:
-                async with asyncio.timeout(declared.timeout) as limit:
-                    value = await declared.function(ctx, *args)
-            finally:
-                dangling = call.end()
-        finally:
-            call.end()
-        return _returned(declared, value, dangling=dangling)
+        async with asyncio.timeout(declared.timeout) as limit:
+            value = await run_alone_async(call, declared.function, ctx, args)
+        return _exact(declared, value)
     except Exception as error:  # noqa: BLE001 - every failure is reported to the caller
         if isinstance(error, TimeoutError) and limit.expired():
             error = ProcedureTimeout(call.deadline.message)
         _failed(database, declared, error)
 
 
-def _returned(declared: ProcedureDeclaration, value: Any, *, dangling: bool) -> Any:
-    """Return what the caller gets, or raise what is wrong with it."""
-    if dangling:
-        raise ModuleError(
-            f"procedure {declared.name!r} returned with an open transaction, which was undone; "
-            "use `with ctx.transaction() as tx`"
-        )
+def run_alone(
+    call: ProcedureTransactions, function: Callable[..., Any], ctx: Any, args: tuple[Any, ...]
+) -> Any:
+    """Return what a function returns that runs outside of transactions.
+
+    Raises
+    ------
+    ModuleError
+        It left a transaction open, which is undone.
+    """
+    try:
+        try:
+            value = function(ctx, *args)
+        finally:
+            is_dangling = call.end()
+    finally:
+        # An interrupt may have struck inside the first end: it can be called again.
+        call.end()
+    if is_dangling:
+        _refuse_dangling(call)
+    return value
+
+
+async def run_alone_async(
+    call: ProcedureTransactions, function: Callable[..., Any], ctx: Any, args: tuple[Any, ...]
+) -> Any:
+    """Return what an ``async def`` function returns; as `run_alone`."""
+    try:
+        try:
+            value = await function(ctx, *args)
+        finally:
+            is_dangling = call.end()
+    finally:
+        call.end()
+    if is_dangling:
+        _refuse_dangling(call)
+    return value
+
+
+def _refuse_dangling(call: ProcedureTransactions) -> NoReturn:
+    raise ModuleError(
+        f"{call.function!r} returned with an open transaction, which was undone; "
+        "use `with ctx.transaction() as tx`"
+    )
+
+
+def _exact(declared: ProcedureDeclaration, value: Any) -> Any:
+    """Return what the caller gets, exactly of the declared type."""
     try:
         return exact(declared.returns, value)
     except Inexact as error:
-        where = f" ({error.path})" if getattr(error, "path", "") else ""
+        where = f" (at {error.path.lstrip('.')})" if error.path else ""
         raise ModuleError(
             f"procedure {declared.name!r} returned {shorten(value)}{where}, and its annotation "
             f"says `-> {declared.returns}`"
@@ -325,10 +355,8 @@ def _returned(declared: ProcedureDeclaration, value: Any, *, dangling: bool) -> 
 def _failed(database: Core, declared: ProcedureDeclaration, error: Exception) -> NoReturn:
     """Log what a procedure raised, and raise what the caller gets."""
     name = declared.name
-    if isinstance(error, Error) and not isinstance(error, InternalError):
-        database._logs.write("Error", str(error), function=name)
+    if isinstance(error, Error):
+        database._logs.system("Error", str(error), function=name)
         raise error
-    import traceback
-
-    database._logs.write("Panic", "".join(traceback.format_exception(error)), function=name)
+    log_panic(database._logs, name, error)
     raise ModuleError(f"procedure {name!r} broke: {type(error).__name__}: {error}") from error

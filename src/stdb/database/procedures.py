@@ -10,6 +10,7 @@ from .core import Core, refuse_identity
 from .reducers import ProcedureFunctions
 
 if TYPE_CHECKING:
+    from ..module.messages import AnyHeaders
     from ..module.procedures import ProcedureDeclaration
     from ..types.values import ConnectionId
 
@@ -64,6 +65,46 @@ class Procedures(Core):
         if declared is None or not (declared.public or sender == self._owner):
             self._refuse_procedure(procedure)
         return self._run_procedure(declared, args, sender, self._host_connection)
+
+    def handle_http(
+        self,
+        method: str,
+        path: str,
+        headers: AnyHeaders | None = None,
+        body: bytes | str = b"",
+        *,
+        uri: str | None = None,
+        version: str = "HTTP/1.1",
+    ) -> Any:
+        """Answer an HTTP request with the module's handler for it, as a web server would ask.
+
+        Parameters
+        ----------
+        method : str
+            As in ``"GET"``.
+        path : str
+            The path within the module's routes, with a query where there is one.
+        headers, body
+            What the request has. Nothing is checked: a token is a header like any other.
+        uri : str, optional
+            What the client asked for, scheme and host included. Made of `path` and the headers
+            ``X-Forwarded-Proto``, ``X-Forwarded-Host`` and ``Host`` otherwise.
+
+        Returns
+        -------
+        Response
+            404 when there is no handler, 500 when it failed. In an event loop, what an ``async
+            def`` handler returns is to be awaited.
+
+        Raises
+        ------
+        DatabaseClosed, TransactionError
+            The database is closed, or this thread is in a transaction of it.
+        """
+        from .http_handling import handle, make_request
+
+        request = make_request(method, path, headers, body, uri, version)
+        return handle(self, request, path.partition("?")[0])
 
     def _refuse_procedure(self, name: str) -> NoReturn:
         if not isinstance(name, str):

@@ -6,13 +6,14 @@ definition, validated like that of any compiled module, with the Python function
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast, overload
 
 import msgspec
 
 from ..errors import DefinitionError, shorten
 from ..types.annotations import Scope
 from .functions import FunctionDeclaration, ReducerDeclaration, declare_reducer
+from .outside import Outside
 from .program import PYTHON, Program
 from .rows import TableDeclaration, declare_row
 from .visibility import Visibility, caller
@@ -31,7 +32,7 @@ D = TypeVar("D", bound=FunctionDeclaration)
 _Lifecycle = Literal["init", "client_connected", "client_disconnected"]
 
 
-class Module(Visibility):
+class Module(Visibility, Outside):
     """The tables and functions of an application, to be run by a `Database`.
 
     Parameters
@@ -62,10 +63,10 @@ class Module(Visibility):
         self.archive = b""
         self._tables: dict[str, TableDeclaration] = {}
         self._reducers: dict[str, ReducerDeclaration] = {}
-        self._procedures: dict[str, ProcedureDeclaration] = {}
         #: Functions whose row class is not there yet -> its name, and what declares them.
         self._waiting: dict[Any, tuple[str, Scope, Callable[[], None]]] = {}
         self._set_up_visibility()
+        self._set_up_outside()
 
     @staticmethod
     def from_file(path: str | os.PathLike[str]) -> Module | FileModule:
@@ -218,68 +219,6 @@ class Module(Visibility):
         return declare if function is None else declare(function)
 
     @overload
-    def procedure(self, function: F, /) -> F: ...
-    @overload
-    def procedure(
-        self, /, *, name: str | None = None, public: bool = True, timeout: float | None = None
-    ) -> Callable[[F], F]: ...
-    def procedure(
-        self,
-        function: Any = None,
-        /,
-        *,
-        name: str | None = None,
-        public: bool = True,
-        timeout: float | None = None,
-    ) -> Any:
-        """Declare a procedure: a function that may wait, ask the world, and return a value.
-
-        It runs outside of any transaction and opens its own.
-
-        Parameters
-        ----------
-        function : callable
-            ``(ctx: ProcedureContext, …annotated parameters) -> annotated value``, or ``async def``
-            with an `AsyncProcedureContext`.
-        name : str, optional
-            The function's own name when not given.
-        public : bool
-            Whether clients may call it; otherwise only the owner.
-        timeout : float, optional
-            After how many seconds a call fails with `ProcedureTimeout`.
-
-        Examples
-        --------
-        >>> import stdb
-        >>> counter = stdb.Module("counter")
-        >>> @counter.table()
-        ... class Visit(stdb.Row):
-        ...     id: stdb.u64 = stdb.primary_key(auto_inc=True)
-        ...     name: str
-        >>> @counter.procedure
-        ... def visit(ctx: stdb.ProcedureContext, name: str) -> int:
-        ...     with ctx.transaction() as tx:
-        ...         tx.db[Visit].insert(Visit(name=name))
-        ...         return tx.db[Visit].count()
-        >>> stdb.Database(counter).procedures.visit("Ann")
-        1
-        """
-        scope = Scope(caller())
-
-        def declare(function: F) -> F:
-            from .procedures import declare_procedure
-
-            def add() -> None:
-                self._add(
-                    declare_procedure(function, scope, name=name, public=public, timeout=timeout)
-                )
-
-            self._declare(function, scope, add)
-            return function
-
-        return declare if function is None else declare(function)
-
-    @overload
     def init(self, function: F, /) -> F: ...
     @overload
     def init(self, /) -> Callable[[F], F]: ...
@@ -331,7 +270,7 @@ class Module(Visibility):
                 add()
                 del self._waiting[function]
 
-    def _add(self, declaration: ReducerDeclaration | ProcedureDeclaration) -> None:
+    def _add(self, declaration: FunctionDeclaration) -> None:
         name = declaration.name
         functions: dict[str, FunctionDeclaration] = {**self._reducers, **self._procedures}
         before = functions.get(name)
@@ -342,7 +281,7 @@ class Module(Visibility):
             )
         if not isinstance(declaration, ReducerDeclaration):
             self._reducers.pop(name, None)
-            self._procedures[name] = declaration
+            self._procedures[name] = cast("ProcedureDeclaration", declaration)
             return
         if declaration.lifecycle is not None:
             for other in self._reducers.values():
@@ -391,6 +330,8 @@ class Module(Visibility):
             scheduled=scheduled,
             views=self._views.values(),
             filters=self._filters,
+            handlers=self._handlers,
+            routes=self._routes,
         )
         definition = validate(raw)
         return Program(
@@ -401,6 +342,7 @@ class Module(Visibility):
             program_bytes=encode_module_def(raw) + self.archive,
             kind=PYTHON,
             views=dict(self._views),
+            handlers=dict(self._handlers),
         )
 
     def _check_class_names(self) -> None:

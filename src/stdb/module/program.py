@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from ..schema import ModuleDef
     from ..types.shapes import Record
+    from .handlers import HandlerDeclaration
     from .procedures import ProcedureDeclaration
     from .views import ViewDeclaration
 
@@ -35,8 +36,8 @@ class Program(msgspec.Struct, frozen=True):
         Its tables and functions.
     shapes : dict
         Table name -> shape of its rows.
-    reducers, procedures : dict
-        Name -> declaration.
+    reducers, procedures, handlers : dict
+        Name -> declaration. Those of a submodule have its namespace before their names.
     program_bytes : bytes
         What ``st_module`` keeps: the binary, or the raw definition of a Python module.
     kind : int
@@ -59,6 +60,7 @@ class Program(msgspec.Struct, frozen=True):
     start: Callable[[Any], Program] | None = None
     stop: Callable[[], None] | None = None
     procedures: dict[str, ProcedureDeclaration] = {}
+    handlers: dict[str, HandlerDeclaration] = {}
 
     def bind(self, database: Any) -> Program:
         """Return the program with functions that run on `database`."""

@@ -8,8 +8,11 @@ from ..schema.layout import Variant
 from ..schema.names import index_name
 from ..schema.raw_shared import RawRowLevelSecurity, RawUnique
 from ..schema.raw_v10 import (
+    HTTP_METHODS,
     RawColumnDefaultV10,
     RawConstraintV10,
+    RawHttpHandlerV10,
+    RawHttpRouteV10,
     RawIndexV10,
     RawLifecycleReducerV10,
     RawModuleDefV10,
@@ -42,6 +45,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from .functions import FunctionDeclaration, ReducerDeclaration
+    from .handlers import Route
     from .procedures import ProcedureDeclaration
     from .rows import RowDeclaration, TableDeclaration
     from .views import ViewDeclaration
@@ -109,10 +113,12 @@ def raw_definition(
     scheduled: Mapping[str, str] = {},
     views: Iterable[ViewDeclaration] = (),
     filters: Iterable[str] = (),
+    handlers: Iterable[str] = (),
+    routes: Iterable[Route] = (),
 ) -> RawModuleDefV10:
     """Return the raw definition of a Python module. Its names stand as they are written.
 
-    `scheduled` is table -> function, for scheduled tables.
+    `scheduled` is table -> function, for scheduled tables; `handlers` are names.
     """
     builder = TypespaceBuilder()
     declared_tables = list(tables)
@@ -155,6 +161,10 @@ def raw_definition(
             for view in declared_views
             if view.primary_key is not None
         ),
+        "HttpHandlers": tuple(RawHttpHandlerV10(name) for name in handlers),
+        "HttpRoutes": tuple(
+            RawHttpRouteV10(route.handler, raw_method(route.method), route.path) for route in routes
+        ),
         "RowLevelSecurity": tuple(RawRowLevelSecurity(sql) for sql in filters),
     }
     sections |= {name: section for name, section in optional.items() if section}
@@ -167,6 +177,13 @@ def raw_definition(
         **sections,
         CaseConversionPolicy="None",
     )
+
+
+def raw_method(method: str) -> Variant:
+    """Return what a route of the raw definition has for a method."""
+    if method == "ANY":
+        return Variant("Any")
+    return Variant("Method", Variant(HTTP_METHODS[method]))
 
 
 def _params(declared: FunctionDeclaration, builder: TypespaceBuilder) -> at.Product:
