@@ -375,7 +375,7 @@ def test_a_rolled_back_transaction_leaves_views_and_what_they_read(db: stdb.Data
         tx.sql("SELECT * FROM board")
         tx.rollback()
     assert texts_of(db, "SELECT * FROM mine", ALICE) == ["hello"]
-    assert [key[0].name for key in db._views._instances] == ["mine"]
+    assert [each.table.name for each in db._views._instances.values()] == ["mine"]
     db.call("say", "after", sender=ALICE)
     assert texts_of(db, "SELECT * FROM mine", ALICE) == ["hello", "after"]
 
@@ -595,3 +595,110 @@ def test_a_database_describes_its_views(db: stdb.Database) -> None:
     }
     assert described["mine_as_query"]["primary_key"] == "id"
     assert described["leader"]["primary_key"] is None
+
+
+#### Publishing
+
+
+def _version(view: object, *, returns: object = list[Score], **options: object) -> Module:
+    """Return a module with the table of scores and a view `v`."""
+    module = Module("app")
+    module.table(name="score")(Score)
+    view.__annotations__ = {  # type: ignore[attr-defined]
+        "ctx": AnonymousViewContext,
+        "return": returns,
+    }
+    module.view(name="v", **options)(view)  # type: ignore[call-overload]
+    return module
+
+
+@pytest.fixture
+def scores() -> stdb.Database:
+    made = stdb.Database(_version(lambda ctx: list(ctx.db["score"])))
+    with made.transaction() as tx:
+        tx.db["score"].insert(player="ann", points=3)
+    return made
+
+
+def test_publishing_computes_subscribed_views_with_the_new_code(scores: stdb.Database) -> None:
+    hold(scores, "v")
+    number = scores._store.by_name["v"].table_id
+    scores.publish(
+        _version(lambda ctx: [row.replace(points=row.points * 2) for row in ctx.db["score"]])
+    )
+    assert list(scores.tables.score) == [Score(player="ann", points=3)]
+    assert scores._store.by_name["v"].rows
+    assert list(scores.sql("SELECT * FROM v")) == [Score(player="ann", points=6)]
+    assert scores._store.by_name["v"].table_id == number
+    with scores.transaction() as tx:
+        tx.db["score"].insert(player="bob", points=1)
+    assert len(scores._store.by_name["v"].rows) == 2
+    let_go(scores, "v")
+    scores.sql("DELETE FROM score")
+    assert not scores._views._instances
+    scores.check()
+
+
+def test_a_module_whose_view_fails_is_not_published(scores: stdb.Database) -> None:
+    hold(scores, "v")
+    with pytest.raises(stdb.PublishError, match="view 'v' broke: ZeroDivisionError"):
+        scores.publish(_version(lambda ctx: 1 // 0))
+    assert list(scores.sql("SELECT * FROM v")) == [Score(player="ann", points=3)]
+    with scores.transaction() as tx:
+        tx.db["score"].insert(player="bob", points=1)
+    assert len(scores._store.by_name["v"].rows) == 2
+    scores.check()
+
+
+def test_views_come_go_and_change_with_the_module(scores: stdb.Database) -> None:
+    class Points(NamedTuple):
+        points: u32
+
+    number = scores._store.by_name["v"].table_id
+    scores.publish(
+        _version(lambda ctx: [Points(r.points) for r in ctx.db["score"]], returns=list[Points])
+    )
+    assert list(scores.sql("SELECT * FROM v")) == [(3,)]
+    assert scores._store.by_name["v"].table_id != number
+    assert len(scores.sql("SELECT * FROM st_view")) == 1
+    assert len(scores.sql("SELECT * FROM st_view_column")) == 1
+    with pytest.raises(stdb.SqlError, match="no such table"):
+        scores.sql("SELECT * FROM v", sender=BOB)
+    scores.publish(
+        _version(
+            lambda ctx: [Points(r.points) for r in ctx.db["score"]],
+            returns=list[Points],
+            public=True,
+        )
+    )
+    assert list(scores.sql("SELECT * FROM v", sender=BOB)) == [(3,)]
+    without = Module("app")
+    without.table(name="score")(Score)
+    scores.publish(without)
+    with pytest.raises(stdb.SqlError, match="no such table: 'v'"):
+        scores.sql("SELECT * FROM v")
+    assert len(scores.sql("SELECT * FROM st_view")) == 0
+    scores.check()
+
+
+def test_a_stored_database_takes_the_views_of_the_module_it_is_opened_with(
+    tmp_path: object,
+) -> None:
+    path = f"{tmp_path}/db"
+    with stdb.Database(_version(lambda ctx: list(ctx.db["score"])), path=path) as db:
+        with db.transaction() as tx:
+            tx.db["score"].insert(player="ann", points=3)
+        db.sql("SELECT * FROM v")
+    module = _version(lambda ctx: ctx.db["score"].player.find("ann"), returns=Score | None)
+    module.view(name="w")(leader_of_any)
+    with stdb.Database(module, path=path) as again:
+        assert list(again.sql("SELECT * FROM v")) == [Score(player="ann", points=3)]
+        assert list(again.sql("SELECT * FROM w")) == [Score(player="ann", points=3)]
+        again.check()
+    with stdb.Database(module, path=path) as once_more:
+        assert list(once_more.sql("SELECT * FROM w")) == [Score(player="ann", points=3)]
+        once_more.check()
+
+
+def leader_of_any(ctx: AnonymousViewContext) -> list[Score]:
+    return list(ctx.db["score"].iter())

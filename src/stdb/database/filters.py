@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 def install_filters(database: Core) -> None:
     """Let the filters of the module be those of the database, in the open transaction.
 
+    Tables have perhaps been made anew, under other numbers, since they were noted.
+
     Raises
     ------
     PublishError
@@ -21,16 +23,19 @@ def install_filters(database: Core) -> None:
     texts = database._program.definition.row_level_security
     store = database._store
     noted = store["st_row_level_security"]
-    if {row.sql for row in noted.rows.values()} == set(texts):
+    if not texts and not noted.rows:
         return
     from ..sql.subscription import declare_rule  # heavy: most modules have no filters
 
-    noted.clear()
+    rows = []
     for text in texts:
         try:
             table = declare_rule(text, store.by_name)
         except SqlError as error:
             raise PublishError(f"client_visibility_filter: {error}") from error
-        noted.insert(table_id=store[table].table_id, sql=text)
-    # Statements of clients were compiled with the filters that there were.
-    store.schema_version += 1
+        rows.append(noted.shape.cls(table_id=store[table].table_id, sql=text))
+    if set(rows) != set(noted.rows.values()):
+        noted.clear()
+        noted.insert_many(rows)
+        # Statements of clients were compiled with the filters that there were.
+        store.schema_version += 1

@@ -13,6 +13,7 @@ from ..schema import Reason, compare, migration_error
 from ..storage.alter import alter
 from ..storage.prechecks import find_conflicts
 from .creation import module_row, program_hash
+from .view_changes import change_visibility
 
 if TYPE_CHECKING:
     from ..module import Program
@@ -41,6 +42,7 @@ def _take_over(database: Any, program: Program, plan: MigrationPlan) -> None:
     store.state.on_undo.append(_Program(database))
     alter(store, plan, program.shapes, lambda text: _say(database, text))
     database._take_program(program)
+    change_visibility(database, before.definition, lambda text: _say(database, text))
     if (program.kind, program.program_bytes) != (before.kind, before.program_bytes):
         _say(database, f"Updated program to {program_hash(program.program_bytes).hex()}")
     noted = store["st_module"]

@@ -24,6 +24,7 @@ from ..runtime import log_panic
 from ..runtime.view_context import AnonymousViewContext, ViewContext
 from ..storage.read_set import WHOLE, ReadSet
 from ..storage.view_schema import noting_tables
+from ..storage.view_table import ViewTable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
     from ..storage import Tables
     from ..storage.read_set import Entry
     from ..storage.table import Table
-    from ..storage.view_table import ViewTable
     from ..types.values import Identity
     from .core import Core
 
@@ -77,7 +77,8 @@ class Views:
         self._database = database
         self._store = database._store
         self._state = database._store.state
-        self._instances: dict[tuple[ViewTable, Identity | None], Instance] = {}
+        #: By the number of the view's table, which the view keeps when its code changes.
+        self._instances: dict[tuple[int, Identity | None], Instance] = {}
         self._readers: dict[Entry, dict[Instance, None]] = {}
         #: Number of a table -> position of an index or `WHOLE` -> how many entries.
         self._looked_into: dict[int, dict[int, int]] = {}
@@ -142,10 +143,7 @@ class Views:
             A view failed.
         """
         for table in dict.fromkeys(tables):
-            instance = self._materialize(table, sender)
-            if not instance.count:
-                self._unused.pop(instance, None)
-                self._unused[instance] = None
+            self._materialize(table, sender)
         while len(self._unused) > _UNUSED_MAX:
             self._drop(next(iter(self._unused)))
 
@@ -169,19 +167,22 @@ class Views:
                 raise self._failed(table, asked, error) from error
         return made
 
-    def renew(self) -> None:
-        """Compute every view that is subscribed to anew, and forget the others: the code changed.
+    def succeed(self, before: Views) -> None:
+        """Take over what is subscribed to from the views of another version of the module.
+
+        Views that there are no longer, or that look otherwise, have lost their subscribers.
 
         Raises
         ------
         ViewError
             One of them failed.
         """
-        for instance in list(self._instances.values()):
-            if instance.count:
-                self._evaluate(instance)
-            else:
-                self._drop(instance)
+        tables = {table.table_id: table for table in self._store if isinstance(table, ViewTable)}
+        for (table_id, sender), held in before._instances.items():
+            if held.count and table_id in tables:
+                instance = self._materialize(tables[table_id], sender)
+                self._hold([instance])
+                instance.count = held.count
 
     # -- keeping up ------------------------------------------------------------------------------
 
@@ -232,12 +233,12 @@ class Views:
                         if found:
                             stale.update(found)
 
-    def _materialize(self, table: ViewTable, sender: Identity) -> Instance:
+    def _materialize(self, table: ViewTable, sender: Identity | None) -> Instance:
         """Return the instance with rows that are right at this moment of the transaction."""
         key = _key(table, sender)
         instance = self._instances.get(key)
         if instance is None:
-            instance = Instance(*key)
+            instance = Instance(table, key[1])
             self._unsettled[instance] = None
             table.ended = self._ended
             table.touch()
@@ -247,6 +248,11 @@ class Views:
         elif instance.is_gone or not all(t.is_view for t in self._state.touched):
             # Something may have changed since it was computed.
             self._evaluate(instance)
+        if not instance.count:
+            # It is used now, so it is not to be dropped; whoever subscribes counts it later.
+            self._left.pop(instance, None)
+            self._unused.pop(instance, None)
+            self._unused[instance] = None
         return instance
 
     def _evaluate(self, instance: Instance) -> None:
@@ -300,7 +306,7 @@ class Views:
         instance.entries = set()
         self._unused.pop(instance, None)
         self._left.pop(instance, None)
-        self._instances.pop((instance.table, instance.sender), None)
+        self._instances.pop((instance.table.table_id, instance.sender), None)
         if not self._instances:
             self._store.refresh = None
 
@@ -391,8 +397,8 @@ class Views:
         return ViewError(f"view {table.name!r}{whose} {reason}", view=table.name)
 
 
-def _key(table: ViewTable, sender: Identity) -> tuple[ViewTable, Identity | None]:
-    return table, sender if table.hidden else None
+def _key(table: ViewTable, sender: Identity | None) -> tuple[int, Identity | None]:
+    return table.table_id, sender if table.hidden else None
 
 
 __all__ = ["Views"]

@@ -24,7 +24,7 @@ from ..errors import (
     UsageError,
 )
 from ..schema import system_tables as st
-from ..storage.view_schema import restore_view
+from ..storage.view_schema import looks_of, restore_view
 from ..types.generated import shape_of_type
 from .pages import BadPage
 from .replay import Replay, ReplayTable
@@ -40,7 +40,7 @@ from .snapshot import (
     read_snapshot,
     set_aside,
 )
-from .stored import StoredTable, StoredView, same_view, stored_tables, stored_views
+from .stored import StoredTable, StoredView, stored_tables, stored_views
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -352,11 +352,16 @@ def fill(
         _load(table, recovered)
     for name, view in recovered.views.items():
         own = views.get(name)
-        if own is None or not same_view(view.definition, own[0]):
+        if own is None or not _is_stored(own[0], view.definition):
             shape = cast("Record", shape_of_type(view.definition.row_type, name))
             own = view.definition, shape
         restore_view(store, *own, view.table_id)
     store.state.begin_at(recovered.tail.next_offset - 1)
+
+
+def _is_stored(view: ViewDef, stored: ViewDef) -> bool:
+    """Whether a view of a module is the one in the files."""
+    return view.is_public == stored.is_public and looks_of(view) == looks_of(stored)
 
 
 def _load(table: Table, recovered: Recovered) -> None:

@@ -137,16 +137,6 @@ def stored_views(replay: Replay) -> dict[str, StoredView]:
     return found
 
 
-def same_view(stored: ViewDef, own: ViewDef) -> bool:
-    """Whether a view of a module is the one that is stored, as far as its rows go."""
-    return bool(_view_looks(stored) == _view_looks(own))
-
-
-def _view_looks(view: ViewDef) -> Any:
-    columns = [(column.name, column.type) for column in view.columns]
-    return view.is_anonymous, view.is_public, view.primary_key, columns
-
-
 def _by_table(rows: Iterable[Any]) -> dict[int, list[Any]]:
     grouped: dict[int, list[Any]] = {}
     for row in rows:

@@ -14,6 +14,7 @@ from ..errors import DefinitionError, shorten, unknown_name
 from ..types.annotations import shape_of
 from ..types.shapes import Record
 from .query import Query
+from .rows import Row
 
 if TYPE_CHECKING:
     import inspect
@@ -154,7 +155,13 @@ def _returned(function: Callable[..., Any], scope: Scope, place: str) -> tuple[R
         raise DefinitionError(
             f"{place}: a view returns list[R], R | None or Query[R] for rows of R, not {shown}"
         )
-    return returns, shape_of(args[0], scope, f"{place}, what it returns")
+    row = scope.resolve(args[0], place, function.__module__)
+    if isinstance(row, type) and issubclass(row, Row) and not hasattr(row, "__stdb_shape__"):
+        raise DefinitionError(
+            f"{place}: {row.__name__} is not the class of a table's rows: put @module.table() "
+            "above it, or make it a frozen dataclass or a NamedTuple if there is no such table"
+        )
+    return returns, shape_of(row, scope, f"{place}, what it returns")
 
 
 def _make_iterable(shape: Record) -> None:

@@ -172,6 +172,8 @@ class Store:
         """Let nothing lead to the table of that name but the name itself."""
         table = self.by_name[name]
         self.watched.discard(table)
+        if table.is_view:
+            return
         if name in self._by_class.get(table.shape.cls, ()):
             self._by_class[table.shape.cls].remove(name)
         for tables, handles in (
@@ -183,7 +185,7 @@ class Store:
     def _unregister(self, name: str) -> None:
         self._forget(name)
         for named in (self.by_name, self._write_handles, self._read_handles):
-            del named[name]
+            named.pop(name, None)
         self.schema_version += 1
 
     def create_tables(self, tables: Iterable[tuple[TableDef, Record]]) -> None:

@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING, Any
 from ..types.metatype import encode_type
 from .handles import TableHandle, Tables, adopt
 from .read_set import NotingTableHandle
+from .restructuring import Restructuring
 from .view_table import ViewCode, ViewTable, stored_definition
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     from ..schema import ViewDef
     from ..types.shapes import Record
     from .read_set import ReadSet
@@ -58,6 +61,74 @@ def restore_view(store: Store, view: ViewDef, shown: Record, table_id: int) -> V
     return table
 
 
+def change_views(
+    store: Store,
+    old: Mapping[str, ViewDef],
+    new: Mapping[str, tuple[ViewDef, Record]],
+    say: Callable[[str], None],
+) -> None:
+    """Let the views of a store be those of another version of its module, without rows.
+
+    In the open transaction that changes the schema. A view whose rows look as before keeps the
+    number of its table; any other is dropped and made anew.
+    """
+    kept = {
+        name: view
+        for name, (view, _) in new.items()
+        if name in old and looks_of(old[name]) == looks_of(view)
+    }
+    restructuring = Restructuring(store)
+    for name in sorted(old.keys() - kept.keys()):
+        say(f"Dropping view `{name}`")
+        _undescribe(store, name)
+        restructuring.drop(name)
+    for name in sorted(kept):
+        table_id = store[name].table_id
+        _redescribe(store, kept[name], table_id)
+        code = ViewCode.of(kept[name], new[name][1])
+        restructuring.put(ViewTable(code, store.state, table_id))
+    for name in sorted(new.keys() - kept.keys()):
+        say(f"Creating table for view `{name}`")
+        create_view(store, *new[name])
+
+
+def looks_of(view: ViewDef) -> object:
+    """Return what the table behind a view depends on."""
+    columns = [(column.name, column.type) for column in view.columns]
+    params = [(column.name, column.type) for column in view.param_columns]
+    return view.is_anonymous, view.primary_key, columns, params
+
+
+def _redescribe(store: Store, view: ViewDef, table_id: int) -> None:
+    """Bring the access of a view, and the names of its source, up to date."""
+    access = "public" if view.is_public else "private"
+    described = store["st_table"].functions["find_0"](table_id)
+    if described.table_access != access:
+        store["st_table"].functions["update_0"](described.replace(table_access=access))
+    _delete(store, "st_table_accessor", table_name=view.name)
+    _delete(store, "st_column_accessor", table_name=view.name)
+    store._describe_accessors(stored_definition(view))
+
+
+def _undescribe(store: Store, name: str) -> None:
+    """Take a view and its table out of the system tables."""
+    table_id = store[name].table_id
+    for row in [row for row in store["st_view"].rows.values() if row.table_id == table_id]:
+        for described in ("st_view", "st_view_param", "st_view_column"):
+            _delete(store, described, view_id=row.view_id)
+    for described in ("st_index", "st_constraint", "st_column", "st_table"):
+        _delete(store, described, table_id=table_id)
+    _delete(store, "st_table_accessor", table_name=name)
+    _delete(store, "st_column_accessor", table_name=name)
+
+
+def _delete(store: Store, table: str, **equal: Any) -> None:
+    """Delete the rows of a system table whose columns have these values."""
+    for row in list(store[table].rows.values()):
+        if all(getattr(row, column) == value for column, value in equal.items()):
+            store[table].delete(row)
+
+
 def noting_tables(store: Store, reads: ReadSet) -> Tables:
     """Return read-only handles that note in `reads` what is read through them."""
     handles: dict[str, TableHandle[Any]] = {
@@ -69,4 +140,4 @@ def noting_tables(store: Store, reads: ReadSet) -> Tables:
     return tables
 
 
-__all__ = ["create_view", "noting_tables", "restore_view"]
+__all__ = ["change_views", "create_view", "looks_of", "noting_tables", "restore_view"]
