@@ -80,8 +80,8 @@ class Views:
         #: By the number of the view's table, which the view keeps when its code changes.
         self._instances: dict[tuple[int, Identity | None], Instance] = {}
         self._readers: dict[Entry, dict[Instance, None]] = {}
-        #: Number of a table -> position of an index or `WHOLE` -> how many entries.
-        self._looked_into: dict[int, dict[int, int]] = {}
+        #: Number of a table -> position of an index or `WHOLE` -> the entries in `_readers`.
+        self._looked_into: dict[int, dict[int, set[Entry]]] = {}
         #: What an instance had read before the open transaction; None when it is new.
         self._unsettled: dict[Instance, set[Entry] | None] = {}
         #: Without subscriptions, the one that was used last at the end.
@@ -197,7 +197,7 @@ class Views:
         for instance in list(self._left):
             self._drop(instance)
         # What failed within the transaction, and that was caught, is tried again.
-        stale = {each: None for each in self._unsettled if each.is_gone and each.count}
+        stale = {each: None for each in self._unsettled if each.is_gone}
         for table in self._state.touched:
             positions = self._looked_into.get(table.table_id)
             if positions:
@@ -208,9 +208,7 @@ class Views:
             else:
                 self._drop(instance)
 
-    def _collect(
-        self, table: Table, positions: dict[int, int], stale: dict[Instance, None]
-    ) -> None:
+    def _collect(self, table: Table, positions: Iterable[int], stale: dict[Instance, None]) -> None:
         """Add the instances to `stale` that read something which has changed in `table`."""
         present = table.rows.get
         readers = self._readers
@@ -239,12 +237,11 @@ class Views:
         instance = self._instances.get(key)
         if instance is None:
             instance = Instance(table, key[1])
-            self._unsettled[instance] = None
             table.ended = self._ended
-            table.touch()
+            self._unsettled[instance] = None
+            self._store.refresh = self.refresh
             self._evaluate(instance)
             self._instances[key] = instance
-            self._store.refresh = self.refresh
         elif instance.is_gone or not all(t.is_view for t in self._state.touched):
             # Something may have changed since it was computed.
             self._evaluate(instance)
@@ -263,10 +260,11 @@ class Views:
         instance.is_gone = True
         rows = self._rows(table, sender)
         read = self._reads.entries
-        for entry in read - instance.entries:
-            self._register(instance, entry)
+        new = read - instance.entries
         instance.entries = instance.entries | read
         instance.latest = read
+        for entry in new:
+            self._register(instance, entry)
         try:
             table.replace_rows(sender, rows)
         except Error as error:
@@ -311,24 +309,23 @@ class Views:
             self._store.refresh = None
 
     def _register(self, instance: Instance, entry: Entry) -> None:
-        readers = self._readers.get(entry)
-        if readers is None:
-            readers = self._readers[entry] = {}
-            positions = self._looked_into.setdefault(entry[0], {})
-            positions[entry[1]] = positions.get(entry[1], 0) + 1
-        readers[instance] = None
+        table_id, position, _ = entry
+        self._looked_into.setdefault(table_id, {}).setdefault(position, set()).add(entry)
+        self._readers.setdefault(entry, {})[instance] = None
 
     def _unregister(self, instance: Instance, entry: Entry) -> None:
-        readers = self._readers.get(entry)
-        if readers is None:
-            return
+        """Take an entry back. An interrupt may have taken it back in part already."""
+        readers = self._readers.get(entry, {})
         readers.pop(instance, None)
-        if not readers:
-            del self._readers[entry]
-            positions = self._looked_into[entry[0]]
-            positions[entry[1]] -= 1
-            if not positions[entry[1]]:
-                del positions[entry[1]]
+        if readers:
+            return
+        self._readers.pop(entry, None)
+        table_id, position, _ = entry
+        positions = self._looked_into.get(table_id, {})
+        entries = positions.get(position, set())
+        entries.discard(entry)
+        if not entries:
+            positions.pop(position, None)
 
     # -- calling a view --------------------------------------------------------------------------
 
