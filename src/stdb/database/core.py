@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from ..runtime.waiting import Waits
     from ..storage.store import Store
     from ..types.values import Identity
+    from .following import Follower
     from .queries import Queries
     from .schedules import Schedules
     from .tokens import Authority, TokenKeys
@@ -41,6 +42,8 @@ class Core:
     _keys: tuple[TokenKeys, ...] = ()
     _authority: Authority | None = None
     _limits: Limits | None = None
+    #: Lets it follow a log that another process writes.
+    _follower: Follower | None = None
 
     def _set_up(
         self, program: Program, name: str, clock: Clock, owner: Identity | None, store: Store

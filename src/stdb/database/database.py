@@ -336,6 +336,8 @@ class Database(Calls, Procedures, Querying, Publishing, Durable):
         """Disconnect every client and end. Closing again does nothing."""
         if self._closed:
             return
+        if self._follower is not None:
+            self._follower.stop()
         state = self._state
         if state.thread == get_ident() or state.readers:
             state.check_not_nested()

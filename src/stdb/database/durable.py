@@ -49,6 +49,7 @@ class Durable(Core):
         limits: Limits | None = None,
         owner: Identity | None = None,
         run_stored: bool = False,
+        follow: bool = False,
     ) -> Self:
         """Open the database that is at `path`, to explore it or to go on with it.
 
@@ -74,6 +75,9 @@ class Durable(Core):
             Whether to import and run the Python source that was published with it
             (`Module.from_file`), where no module is given. Only for databases whose source you
             would run yourself.
+        follow : bool
+            With `readonly`: what another process goes on to commit appears here, a few
+            milliseconds later, a publish too. See `catch_up`.
         progress : callable, optional
             Called with the number of bytes of the log that were read, and how many there are.
 
@@ -100,6 +104,8 @@ class Durable(Core):
         program = None if module is None else as_program(module)
         if at is not None and (at.__class__ is not int or at < 0):
             raise UsageError(f"at is the number of a transaction, 0 or more, not {at!r}")
+        if follow and (at is not None or not readonly):
+            raise UsageError("follow=True goes with readonly=True, and not with at")
         options = Options(
             path,
             durability,
@@ -112,6 +118,7 @@ class Durable(Core):
             at=at,
             progress=progress,
             run_stored=run_stored,
+            follow=follow,
         )
         open_durable(database, program, options)
         return cast("Self", database)
@@ -130,6 +137,28 @@ class Durable(Core):
     def durable_offset(self) -> int | None:
         """The number of the last transaction that is on the disk; None before there is one."""
         return None if self._log is None else self._log.durable_offset
+
+    def catch_up(self) -> int | None:
+        """Take in what the other process has written by now, where this database follows it.
+
+        That happens by itself, a few milliseconds later; this is for who does not want to wait.
+
+        Returns
+        -------
+        int or None
+            The number of the last transaction that is here; None before there is one.
+
+        Raises
+        ------
+        UsageError
+            The database was not opened with ``follow=True``.
+        CorruptLogError
+            The files are damaged.
+        """
+        if self._follower is None:
+            raise UsageError(f"database {self._name!r} was not opened with follow=True")
+        self._follower.catch_up()
+        return self._state.offset if self._state.offset >= 0 else None
 
     def flush(self) -> None:
         """Return when everything that was committed so far is on the disk.

@@ -12,7 +12,7 @@ from threading import Condition, RLock
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..clock import SystemClock
-from ..errors import CorruptLogError, PublishError, TransactionError, UsageError
+from ..errors import CorruptLogError, DatabaseNotFound, PublishError, TransactionError, UsageError
 from ..runtime import Services
 from ..runtime.log_files import DIRECTORY as LOG_FILES
 from ..runtime.log_files import LogFiles
@@ -47,6 +47,7 @@ class Options(NamedTuple):
     progress: Callable[[int, int], object] | None = None
     identity: Identity | None = None
     run_stored: bool = False
+    follow: bool = False
 
 
 class StaleClient(NamedTuple):
@@ -72,9 +73,14 @@ def open_durable(database: Database, program: Program | None, options: Options) 
         recovered = recover(directory, Store, until=options.at, progress=options.progress)
         _set_up(database, program, options, path, recovered)
         _complete_system_tables(database)
-        database._store.recorder = _refuse_write
+        database._store.recorder = refuse_write
         database._callable = {}
         database._is_readonly = True
+        if options.follow:
+            from .following import Follower
+
+            database._follower = Follower(database, directory, recovered.tail)
+            database._follower.start()
         return
     Disk.files.make_directory(path)
     lock = DirectoryLock(path)
@@ -134,6 +140,8 @@ def _set_up(
     from ..durability import fill
 
     row, store = recovered.program, recovered.store
+    if row is None and options.readonly and not recovered.report.transactions:
+        raise DatabaseNotFound(f"the database at {path} is only being made, and holds nothing yet")
     if row is None and (program is None or recovered.report.transactions):
         log = recovered.replay.last_commit
         raise CorruptLogError(
@@ -218,7 +226,7 @@ def _go_on(database: Database, program: Program, recovered: Recovered) -> None:
         port.disconnected(client)
 
 
-def _refuse_write(touched: list[Table], _call: object) -> None:
+def refuse_write(touched: list[Table], _call: object) -> None:
     """Refuse a transaction that changed something."""
     if any(not table.is_ephemeral and table.net_changes() is not None for table in touched):
         raise TransactionError(

@@ -3,26 +3,36 @@
 Files are SpacetimeDB's own, so that its tools and ours can read each other's data.
 """
 
+from .following import LogFollower, LogMoved
 from .lock import DirectoryLock
 from .log import Log, Mode, check_mode
 from .recorder import Call, Recorder
 from .recovery import Recovered, Recovery, as_path, fill, log_directory, recover
 from .repair import Repair, repair
+from .segments import Tail
 from .snapshotting import SnapshotOptions, Snapshots, Usage, usage
+from .stored import StoredTable, stored_tables, stored_views
+from .transactions import BadTransaction, Mutations, transactions
 from .writer import LogWriter
 
 __all__ = [
+    "BadTransaction",
     "Call",
     "DirectoryLock",
     "Log",
+    "LogFollower",
+    "LogMoved",
     "LogWriter",
     "Mode",
+    "Mutations",
     "Recorder",
     "Recovered",
     "Recovery",
     "Repair",
     "SnapshotOptions",
     "Snapshots",
+    "StoredTable",
+    "Tail",
     "Usage",
     "as_path",
     "check_mode",
@@ -30,5 +40,8 @@ __all__ = [
     "log_directory",
     "recover",
     "repair",
+    "stored_tables",
+    "stored_views",
+    "transactions",
     "usage",
 ]
