@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 from .filters import install_filters
 
 if TYPE_CHECKING:
-    from ..schema import ModuleDef, TableDef
+    from ..schema import ModuleDef, TableDef, ViewDef
+    from ..types.algebraic import Product
     from ..types.values import Identity
     from .database import Database
 
@@ -21,10 +22,10 @@ def create(database: Database) -> None:
     program = database._program
     with database._store.writing() as store:
         store.create_tables(
-            (table, program.shapes[name]) for name, table in program.definition.tables.items()
+            (table, program.shapes[name]) for name, table in program.definition.all_tables().items()
         )
-        for name in sorted(program.definition.views):
-            create_view(store, program.definition.views[name], program.views[name].row)
+        for name, view in program.definition.named_views().items():
+            create_view(store, view, program.views[name].row)
         install_filters(database)
         store["st_module"].insert(**module_row(database))
         init = next((r for r in program.reducers.values() if r.lifecycle == "init"), None)
@@ -54,38 +55,66 @@ def program_hash(program: bytes) -> bytes:
 
 def describe(name: str, identity: Identity, definition: ModuleDef) -> dict[str, Any]:
     """Return a definition as plain data, for people and programs to read."""
+    modules = list(definition.walk())
     return {
         "name": name,
         "identity": identity.hex(),
-        "tables": [describe_table(table, definition) for table in definition.tables.values()],
+        "tables": [
+            describe_table(table.with_prefix(prefix), module)
+            for prefix, module in modules
+            for table in module.tables.values()
+        ],
         "reducers": [
             {
-                "name": reducer.name,
-                "params": [
-                    {"name": element.name, "type": type_name(element.type, definition)}
-                    for element in reducer.params.elements
-                ],
+                "name": full_name,
+                "params": describe_params(reducer.params, module),
                 "lifecycle": reducer.lifecycle,
                 "public": not reducer.is_private,
             }
-            for reducer in definition.reducers.values()
+            for full_name, module, reducer in definition.all_reducers()
+        ],
+        "procedures": [
+            {
+                "name": full_name,
+                "params": describe_params(procedure.params, module),
+                "returns": type_name(procedure.return_type, module),
+                "public": not procedure.is_private,
+            }
+            for full_name, module, procedure in definition.all_procedures()
         ],
         "views": [
-            {
-                "name": view.name,
-                "public": view.is_public,
-                "anonymous": view.is_anonymous,
-                "columns": [
-                    {"name": column.name, "type": type_name(column.raw_type, definition)}
-                    for column in view.columns
-                ],
-                "primary_key": None
-                if view.primary_key is None
-                else view.columns[view.primary_key].name,
-            }
-            for view in definition.views.values()
+            describe_view(view.with_prefix(prefix), module)
+            for prefix, module in modules
+            for view in module.views.values()
+        ],
+        "http_routes": [
+            {"method": route.method or "ANY", "path": route.path, "handler": route.handler_name}
+            for route in definition.http_routes
         ],
         "row_level_security": list(definition.row_level_security),
+    }
+
+
+def describe_params(params: Product, definition: ModuleDef) -> list[dict[str, Any]]:
+    """Return parameters as plain data."""
+    return [
+        {"name": element.name, "type": type_name(element.type, definition)}
+        for element in params.elements
+    ]
+
+
+def describe_view(view: ViewDef, definition: ModuleDef) -> dict[str, Any]:
+    """Return a view as plain data."""
+    key = view.primary_key
+    return {
+        "name": view.name,
+        "public": view.is_public,
+        "anonymous": view.is_anonymous,
+        "columns": [
+            {"name": column.name, "type": type_name(column.raw_type, definition)}
+            for column in view.columns
+        ],
+        "primary_key": None if key is None else view.columns[key].name,
     }
 
 
@@ -96,6 +125,7 @@ def describe_table(table: TableDef, definition: ModuleDef) -> dict[str, Any]:
         "name": table.name,
         "public": table.is_public,
         "event": table.is_event,
+        "scheduled": None if table.schedule is None else table.schedule.function_name,
         "columns": [
             {
                 "name": column.name,

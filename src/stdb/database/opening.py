@@ -162,7 +162,7 @@ def _set_up(
             )
         else:
             program = stored
-        views = program.definition.views
+        views = program.definition.named_views()
         fill(recovered, chosen, {n: (views[n], v.row) for n, v in program.views.items()})
         owner = Identity(row.owner_identity)
     else:

@@ -62,10 +62,14 @@ class DeclaredFunctions:
         self._declared = declared
         self._call = call
 
-    def __getattr__(self, name: str) -> DeclaredFunction:
+    def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(name)
-        return self[name]
+        prefix = f"{name}."
+        inner = {
+            n.removeprefix(prefix): d for n, d in self._declared.items() if n.startswith(prefix)
+        }
+        return type(self)(inner, self._call) if inner else self[name]
 
     def __getitem__(self, name: str) -> DeclaredFunction:
         declared = self._declared.get(name)

@@ -82,14 +82,17 @@ def stored_program(recovered: Recovered) -> tuple[Program, dict[str, tuple[Table
         declared = _declared(row.program_bytes)
         if declared is not None and _holds(definition, declared):
             definition = declared
-            names = {type_.ref: type_.name for type_ in declared.types.values()}
-            maker = ShapeMaker(declared.typespace, names)
-            for name, table in declared.tables.items():
-                shapes[name] = cast("Record", maker.shape(at.Ref(table.product_type_ref)))
-    for name, table in definition.tables.items():
+            for prefix, module in declared.walk():
+                names = {type_.ref: type_.name for type_ in module.types.values()}
+                maker = ShapeMaker(module.typespace, names)
+                for name, table in module.tables.items():
+                    shape = maker.shape(at.Ref(table.product_type_ref))
+                    shapes[prefix + name] = cast("Record", shape)
+    tables = definition.all_tables()
+    for name, table in tables.items():
         if name not in shapes:
             shapes[name] = cast("Record", shape_of_type(table.row_type, name))
     program = Program(
         definition, shapes, {}, program_bytes=row.program_bytes, kind=row.program_kind
     )
-    return program, {name: (table, shapes[name]) for name, table in definition.tables.items()}
+    return program, {name: (table, shapes[name]) for name, table in tables.items()}

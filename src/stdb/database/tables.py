@@ -77,35 +77,41 @@ class DatabaseTable:
 class DatabaseTables:
     """The tables of a database by attribute or by name; system tables by name too."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, prefix: str = "") -> None:
         self._store = store
+        self._prefix = prefix
 
-    def __getattr__(self, name: str) -> DatabaseTable:
+    def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(name)
+        prefix = f"{self._prefix}{name}."
+        if any(each.startswith(prefix) for each in self._store.by_name):
+            return DatabaseTables(self._store, prefix)
         return self[name]
 
     def __getitem__(self, name: str) -> DatabaseTable:
-        table = self._store.by_name.get(name)
-        if table is not None and table.is_view:
+        table = self._store.by_name.get(f"{self._prefix}{name}")
+        if table is None:
+            raise unknown_name("table", name, self)
+        if table.is_view:
             raise UsageError(
                 f"{name!r} is a view: read it by SQL, as a sender: db.sql(…, sender=…)"
             )
-        if table is None:
-            raise unknown_name("table", name, self._store.user_table_names())
-        return DatabaseTable(name, self._store)
+        return DatabaseTable(table.name, self._store)
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._store.user_table_names())
+        names, prefix = self._store.user_table_names(), self._prefix
+        return iter([name[len(prefix) :] for name in names if name.startswith(prefix)])
 
     def __contains__(self, name: object) -> bool:
-        return name in self._store.by_name and not self._store.by_name[str(name)].is_view
+        table = self._store.by_name.get(f"{self._prefix}{name}")
+        return table is not None and not table.is_view
 
     def __len__(self) -> int:
-        return len(self._store.user_table_names())
+        return sum(1 for _ in self)
 
     def __dir__(self) -> list[str]:
-        return sorted(self._store.by_name)
+        return sorted(self if self._prefix else self._store.by_name)
 
     def __repr__(self) -> str:
         return f"<tables {', '.join(self)}>"

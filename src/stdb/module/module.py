@@ -20,15 +20,17 @@ from .visibility import Visibility, caller
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from ..schema import ModuleDef
+    from ..schema.raw_v10 import RawModuleDefV10
     from .file_module import FileModule
     from .procedures import ProcedureDeclaration
+    from .views import ViewDeclaration
 
 C = TypeVar("C")
 F = TypeVar("F", bound="Callable[..., Any]")
-D = TypeVar("D", bound=FunctionDeclaration)
+D = TypeVar("D", bound="FunctionDeclaration | ViewDeclaration")
 _Lifecycle = Literal["init", "client_connected", "client_disconnected"]
 
 
@@ -67,6 +69,7 @@ class Module(Visibility, Outside):
         self._waiting: dict[Any, tuple[str, Scope, Callable[[], None]]] = {}
         self._set_up_visibility()
         self._set_up_outside()
+        self._included: dict[str, Module] = {}
 
     @staticmethod
     def from_file(path: str | os.PathLike[str]) -> Module | FileModule:
@@ -293,6 +296,51 @@ class Module(Visibility, Outside):
         self._procedures.pop(name, None)
         self._reducers[name] = declaration
 
+    # -- other modules ---------------------------------------------------------------------------
+
+    def include(self, other: Module, /, *, namespace: str) -> None:
+        """Take another module in, under a namespace: a part of an application, made once.
+
+        Everything of it has the namespace before its name: ``ctx.db.auth.user``, ``auth.user`` in
+        SQL, ``db.reducers.auth.login``. Its functions work on its own tables alone, as
+        ``ctx.db.user``, whoever calls them. It may include others, and may be included twice.
+        A view of it returns ``ctx.from_.user.where(…)``, not ``User.where(…)``: the class alone
+        does not know the namespace.
+
+        Parameters
+        ----------
+        other : Module
+            As it is when a database takes this module. It has no lifecycle reducers; its HTTP
+            routes and visibility filters are not used.
+        namespace : str
+            An identifier.
+
+        Raises
+        ------
+        DefinitionError
+            Something else has that name, or the modules would include each other.
+
+        Examples
+        --------
+        >>> import stdb
+        >>> auth, app = stdb.Module("auth"), stdb.Module("app")
+        >>> @auth.table()
+        ... class User(stdb.Row):
+        ...     name: str = stdb.primary_key()
+        >>> @auth.reducer
+        ... def register(ctx: stdb.ReducerContext, name: str) -> None:
+        ...     ctx.db[User].insert(User(name=name))
+        >>> app.include(auth, namespace="auth")
+        >>> db = stdb.Database(app)
+        >>> db.reducers.auth.register("Ann")
+        >>> db.sql("SELECT name FROM auth.user").scalar()
+        'Ann'
+        """
+        from .including import check_included
+
+        check_included(self, other, namespace)
+        self._included[namespace] = other
+
     # -- the whole -----------------------------------------------------------------------------
 
     def definition(self) -> ModuleDef:
@@ -308,12 +356,34 @@ class Module(Visibility, Outside):
     def freeze(self) -> Program:
         """Return the module as it is now, validated, for a database to run."""
         from ..schema import encode_module_def, validate
+
+        raw = self._raw()
+        program = Program(
+            validate(raw),
+            shapes={},
+            reducers={},
+            procedures={},
+            program_bytes=encode_module_def(raw) + self.archive,
+            kind=PYTHON,
+            views={},
+            handlers=dict(self._handlers),
+        )
+        self._fill(program, program.definition, "")
+        return program
+
+    def _raw(self) -> RawModuleDefV10:
+        """Return the raw definition of the module and those that it includes."""
         from .raw_definition import raw_definition
         from .scheduling import scheduled_name
 
         for _, _, add in self._waiting.values():
             add()
         self._check_class_names()
+        for name in self._included.keys() & self._tables.keys():
+            raise DefinitionError(
+                f"module {self.name!r} has a table {name!r} and a namespace of that name: "
+                f"ctx.db.{name} would mean both; rename one of them"
+            )
         functions: list[FunctionDeclaration] = [
             *self._reducers.values(),
             *self._procedures.values(),
@@ -323,7 +393,7 @@ class Module(Visibility, Outside):
             for table in self._tables.values()
             if table.scheduled is not None
         }
-        raw = raw_definition(
+        return raw_definition(
             self._tables.values(),
             self._reducers.values(),
             procedures=self._procedures.values(),
@@ -332,18 +402,18 @@ class Module(Visibility, Outside):
             filters=self._filters,
             handlers=self._handlers,
             routes=self._routes,
+            submodules={name: module._raw() for name, module in self._included.items()},
         )
-        definition = validate(raw)
-        return Program(
-            definition,
-            shapes={name: table.row.shape for name, table in self._tables.items()},
-            reducers=_with_privacy(self._reducers, definition.reducers),
-            procedures=_with_privacy(self._procedures, definition.procedures),
-            program_bytes=encode_module_def(raw) + self.archive,
-            kind=PYTHON,
-            views=dict(self._views),
-            handlers=dict(self._handlers),
-        )
+
+    def _fill(self, program: Program, definition: ModuleDef, prefix: str) -> None:
+        """Put what runs into `program`, under the names that it has in the database."""
+        for name, table in self._tables.items():
+            program.shapes[prefix + name] = table.row.shape
+        program.reducers.update(_named(self._reducers, definition.reducers, prefix))
+        program.procedures.update(_named(self._procedures, definition.procedures, prefix))
+        program.views.update(_named(self._views, {}, prefix))
+        for namespace, module in self._included.items():
+            module._fill(program, definition.submodules[namespace], f"{prefix}{namespace}.")
 
     def _check_class_names(self) -> None:
         """Refuse two row classes of one name: types go by the names of their classes."""
@@ -366,9 +436,21 @@ class Module(Visibility, Outside):
                 )
 
 
-def _with_privacy(declared: dict[str, D], defined: Mapping[str, Any]) -> dict[str, D]:
-    """Return the functions with the privacy that validation gave them: what is scheduled has it."""
-    return {
-        name: msgspec.structs.replace(each, public=False) if defined[name].is_private else each
-        for name, each in declared.items()
-    }
+def _named(
+    declared: Mapping[str, D], defined: Mapping[str, Any], prefix: str
+) -> Iterator[tuple[str, D]]:
+    """Yield functions under their names in the database.
+
+    Validation may have made one private, as what is scheduled is. A function of an included module
+    is given the context of its namespace.
+    """
+    for name, each in declared.items():
+        made = each
+        if name in defined and defined[name].is_private:
+            made = msgspec.structs.replace(made, public=False)
+        if prefix:
+            from .including import narrowed
+
+            function = narrowed(each.function, prefix.removesuffix("."))
+            made = msgspec.structs.replace(made, name=prefix + name, function=function)
+        yield prefix + name, made

@@ -21,6 +21,7 @@ from ..schema.raw_v10 import (
     RawScheduleV10,
     RawScopedTypeNameV10,
     RawSequenceV10,
+    RawSubmoduleV10,
     RawTableV10,
     RawTypeV10,
     RawViewPrimaryKeyV10,
@@ -115,10 +116,12 @@ def raw_definition(
     filters: Iterable[str] = (),
     handlers: Iterable[str] = (),
     routes: Iterable[Route] = (),
+    submodules: Mapping[str, RawModuleDefV10] = {},
 ) -> RawModuleDefV10:
     """Return the raw definition of a Python module. Its names stand as they are written.
 
-    `scheduled` is table -> function, for scheduled tables; `handlers` are names.
+    `scheduled` is table -> function, for scheduled tables; `handlers` are names; `submodules` are
+    by namespace.
     """
     builder = TypespaceBuilder()
     declared_tables = list(tables)
@@ -164,6 +167,9 @@ def raw_definition(
         "HttpHandlers": tuple(RawHttpHandlerV10(name) for name in handlers),
         "HttpRoutes": tuple(
             RawHttpRouteV10(route.handler, raw_method(route.method), route.path) for route in routes
+        ),
+        "Submodules": tuple(
+            RawSubmoduleV10(namespace, module) for namespace, module in submodules.items()
         ),
         "RowLevelSecurity": tuple(RawRowLevelSecurity(sql) for sql in filters),
     }

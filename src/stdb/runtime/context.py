@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 import msgspec
 
@@ -123,3 +123,11 @@ class ReducerContext(CallContext, msgspec.Struct, eq=False):
     def sender_auth(self) -> SenderAuth:
         """How the caller proved who it is, with the claims of its token."""
         return SenderAuth(self.db, self.connection_id)
+
+    def in_namespace(self, namespace: str) -> Self:
+        """Return this context for a function of an included module: `db` has its tables alone.
+
+        ``auth.login(ctx.in_namespace("auth"), …)`` calls a reducer of the module that was included
+        as ``auth``, in the same transaction.
+        """
+        return msgspec.structs.replace(self, db=self.db._namespace(namespace))

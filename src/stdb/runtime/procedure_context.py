@@ -7,7 +7,7 @@ a procedure begin, commit and are undone, whatever language the procedure is wri
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, NoReturn, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol, Self, TypeVar
 
 from ..errors import TransactionError, TypeMismatch, shorten
 from ..storage.sure_exit import SureExit
@@ -240,6 +240,12 @@ class _Procedure(CallContext):
                 raise _CommitFailed(error) from error
             raise
         return value
+
+    def in_namespace(self, namespace: str) -> Self:
+        """Return this context for a function of an included module: for its tables alone."""
+        inner = type(self)(self._call, self._micros)
+        inner._tables = self._tables._namespace(namespace)
+        return inner
 
     def _moment_after(self, duration: float | timedelta | TimeDuration) -> int:
         self._call.check_may_wait("sleep")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, overload
+from typing import TYPE_CHECKING, Any, NoReturn, Self, TypeVar, overload
 
 import msgspec
 
@@ -92,6 +92,10 @@ class AnonymousViewContext(msgspec.Struct, eq=False):
     def log(self) -> CallLog:
         """The logger of this call."""
         return CallLog(self._services.logs, self._function)
+
+    def in_namespace(self, namespace: str) -> Self:
+        """Return this context for a view of an included module: `db` has its tables alone."""
+        return msgspec.structs.replace(self, db=self.db._namespace(namespace))
 
     if not TYPE_CHECKING:  # to checkers the attributes are simply not there
 

@@ -264,6 +264,14 @@ class ViewDef(msgspec.Struct, frozen=True):
         """The canonical names of the parameters."""
         return tuple(column.name for column in self.param_columns)
 
+    def with_prefix(self, prefix: str) -> ViewDef:
+        """Return the view as it is called in the database, `prefix` being ``"namespace."``."""
+        if not prefix:
+            return self
+        return msgspec.structs.replace(
+            self, name=prefix + self.name, accessor_name=prefix + self.accessor_name
+        )
+
     def column(self, name: str) -> ColumnDef:
         """Return the column of this canonical or else accessor name; ``UnknownName`` if none."""
         return _find_column(self.columns, name, f" in view {self.name!r}")
@@ -378,6 +386,11 @@ class ModuleDef(msgspec.Struct, frozen=True, kw_only=True):
             for is_anonymous in offsets:
                 offsets[is_anonymous] += sum(v.is_anonymous is is_anonymous for v in of_module)
         return views
+
+    def named_views(self) -> dict[str, ViewDef]:
+        """Return the views of this module and all below it, under their names in the database."""
+        views = [v.with_prefix(prefix) for prefix, m in self.walk() for v in m.views.values()]
+        return {view.name: view for view in sorted(views, key=lambda view: view.name)}
 
     def submodule(self, name: str) -> tuple[ModuleDef, str]:
         """Return ``(owner, local name)`` of a name such as ``lib.inner.reducer``.
