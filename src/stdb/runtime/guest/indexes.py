@@ -46,9 +46,11 @@ class GuestIndex:
         Which of its indexes it is.
     key : callable
         ``bytes -> key``, of all columns.
+    get : callable
+        ``key -> entry``: a row, a `Bag` of rows, or None.
     """
 
-    __slots__ = ("_get", "_has_parts", "_readers", "index", "key", "of", "position")
+    __slots__ = ("_has_parts", "_readers", "get", "index", "key", "of", "position")
 
     def __init__(self, of: GuestTable, position: int) -> None:
         table = of.table
@@ -56,7 +58,8 @@ class GuestIndex:
         self.position = position
         self.index = table.indexes[position]
         self.key: Callable[[bytes], Any] = _make_key(table.shape, self.index.definition.columns)
-        self._get = self.index.map.get
+        # A dict's `get`: what `__missing__` of a unique index does is for Python's values.
+        self.get: Callable[[Any], Any] = self.index.map.get
         fields = [table.shape.fields[p] for p in self.index.definition.columns]
         # An index over one column of a product type is one over the parts of the product.
         self._has_parts = len(fields) == 1 and isinstance(fields[0].shape, Record)
@@ -70,8 +73,7 @@ class GuestIndex:
             key = self.key(data)
         except (DecodeError, struct.error):
             raise Refused(BSATN_DECODE_ERROR) from None
-        # A dict's `get`: what `__missing__` of a unique index does is for Python's values.
-        return key, self._get(key)
+        return key, self.get(key)
 
     def range(
         self, prefix: bytes, prefix_columns: int, start: bytes, end: bytes
@@ -100,7 +102,7 @@ class GuestIndex:
         )
         if is_point:
             key = low if len(readers) == 1 and not self._has_parts else (*keys, low)
-            return key, rows_of(self._get(key))
+            return key, rows_of(self.get(key))
         if self.index.definition.algorithm == _HASH:
             raise Trap(
                 f"index {self.index.definition.name!r} is a hash index: it finds whole keys, not "

@@ -87,19 +87,20 @@ class Handles(Generic[V]):
     A module that only opens and never closes is stopped: `count_max` are open at the most.
     """
 
-    __slots__ = ("_count_max", "_free", "_what", "values")
+    __slots__ = ("_count_max", "_what", "free", "values")
 
     def __init__(self, what: str, count_max: int = OPEN_MAX) -> None:
         self.values: dict[int, V] = {}
         self._what = what
         self._count_max = count_max
-        self._free: list[int] = []
+        #: Numbers to be given again, the last first.
+        self.free: list[int] = []
 
     def add(self, value: V) -> int:
         """Return a number for `value`."""
         if len(self.values) >= self._count_max:
             raise Trap(f"it has more than {self._count_max} {self._what} open")
-        handle = self._free.pop() if self._free else len(self.values) + 1
+        handle = self.free.pop() if self.free else len(self.values) + 1
         self.values[handle] = value
         return handle
 
@@ -107,10 +108,10 @@ class Handles(Generic[V]):
         """Take back a number; return what it stood for, or None."""
         value = self.values.pop(handle, None)
         if value is not None:
-            self._free.append(handle)
+            self.free.append(handle)
         return value
 
     def clear(self) -> None:
         """Forget all."""
         self.values.clear()
-        self._free.clear()
+        self.free.clear()

@@ -13,7 +13,9 @@ from typing import Any, Final
 from ..guest.errno import Trap
 from .capi import CApi
 
-_U32: Final = struct.Struct("<I")
+#: ``(view, pointer) -> (number,)`` and ``(view, pointer, number)`` for 32 bits, without checks.
+unpack_u32: Final = struct.Struct("<I").unpack_from
+pack_u32: Final = struct.Struct("<I").pack_into
 _U64: Final = struct.Struct("<Q")
 
 
@@ -73,14 +75,14 @@ class Memory:
         """Return the number of 32 bits at `pointer`."""
         if not pointer or pointer + 4 > len(self.view):
             self.check(pointer, 4)
-        value: int = _U32.unpack_from(self.view, pointer)[0]
+        value: int = unpack_u32(self.view, pointer)[0]
         return value
 
     def write_u32(self, pointer: int, value: int) -> None:
         """Write a number of 32 bits at `pointer`."""
         if not pointer or pointer + 4 > len(self.view):
             self.check(pointer, 4)
-        _U32.pack_into(self.view, pointer, value)
+        pack_u32(self.view, pointer, value)
 
     def write_u64(self, pointer: int, value: int) -> None:
         """Write a number of 64 bits at `pointer`."""

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ....errors import InternalError
 from .. import abi
-from . import bytestreams, calls, console, deletes, names, rows, scans, tables, wasi, writes
+from . import bytestreams, calls, console, deletes, names, points, rows, scans, tables, wasi, writes
 
 if TYPE_CHECKING:
     from ..lane import Lane
 
 _TYPE: Final = "wasm_trap_t *(void *, void *, uint32_t *, size_t)"
 _SUBJECTS: Final = (
-    bytestreams, calls, console, deletes, names, rows, scans, tables, wasi, writes,
+    bytestreams, calls, console, deletes, names, points, rows, scans, tables, wasi, writes,
 )  # fmt: skip
 _KINDS: Final = {"i": 0, "I": 1}
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from ...guest.errno import BUFFER_TOO_SMALL, NO_SUCH_ITER
+from ..memory import pack_u32, unpack_u32
 
 if TYPE_CHECKING:
     from ..lane import Lane
@@ -17,8 +18,8 @@ def make(lane: Lane) -> dict[str, Any]:
     null = lane.api.ffi.NULL
     memory = lane.memory
     iterators = lane.iterators
-    held = iterators.values
-    read_u32, write_u32 = memory.read_u32, memory.write_u32
+    held, free = iterators.values, iterators.free
+    write_u32 = memory.write_u32
 
     def row_iter_bsatn_advance(_env: Any, _caller: Any, a: Any, _n: int) -> Any:
         handle, pointer, size_pointer = a[0], a[4], a[8]
@@ -26,17 +27,24 @@ def make(lane: Lane) -> dict[str, Any]:
         if rows is None:
             a[0] = NO_SUCH_ITER
             return null
-        size_max = read_u32(size_pointer)
-        memory.check(pointer, size_max)
+        view = memory.view
+        if not size_pointer or size_pointer + 4 > len(view):
+            memory.check(size_pointer, 4)
+            view = memory.view
+        (size_max,) = unpack_u32(view, size_pointer)
+        if not pointer or pointer + size_max > len(view):
+            memory.check(pointer, size_max)
+            view = memory.view
         if rows.__class__ is bytes:
             size = len(rows)
             if size > size_max:
-                write_u32(size_pointer, size)
+                pack_u32(view, size_pointer, size)
                 a[0] = BUFFER_TOO_SMALL
                 return null
-            memory.view[pointer : pointer + size] = rows
-            write_u32(size_pointer, size)
-            iterators.remove(handle)
+            view[pointer : pointer + size] = rows
+            pack_u32(view, size_pointer, size)
+            del held[handle]
+            free.append(handle)
             a[0] = _EXHAUSTED
             return null
         data = rows.take(size_max)  # type: ignore[union-attr]

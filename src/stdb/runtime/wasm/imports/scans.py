@@ -1,12 +1,10 @@
-"""Scans: rows that a module begins to read, of a whole table or through an index."""
+"""Scans: rows that a module begins to read, of a whole table or of a range of an index."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ....storage.index import Bag
 from ...guest.errno import NO_SUCH_INDEX, NO_SUCH_TABLE, NOT_IN_TRANSACTION, Refused
-from ...guest.indexes import rows_of
 from ...guest.iterators import CHUNK_SIZE_MAX, RowIterator, Rows
 
 if TYPE_CHECKING:
@@ -22,7 +20,7 @@ def make(lane: Lane) -> dict[str, Any]:
     catalog = lane.catalog
     iterators = lane.iterators
     known_indexes = catalog.indexes
-    read, write_u32 = memory.read, memory.write_u32
+    write_u32 = memory.write_u32
 
     def datastore_table_scan_bsatn(_env: Any, _caller: Any, a: Any, _n: int) -> Any:
         table_id, out = a[0], a[4]
@@ -36,33 +34,6 @@ def make(lane: Lane) -> dict[str, Any]:
         if lane.reads is not None:
             lane.reads.whole(table.table)
         write_u32(out, iterators.add(RowIterator(table.scan())))
-        a[0] = 0
-        return null
-
-    def datastore_index_scan_point_bsatn(_env: Any, _caller: Any, a: Any, _n: int) -> Any:
-        index_id, out = a[0], a[12]
-        data = read(a[4], a[8])
-        if not lane.in_transaction:
-            a[0] = NOT_IN_TRANSACTION
-            return null
-        index = known_indexes.get(index_id) or catalog.index(index_id)
-        if index is None:
-            a[0] = NO_SUCH_INDEX
-            return null
-        try:
-            key, entry = index.point(data)
-        except Refused as refused:
-            a[0] = refused.errno
-            return null
-        if lane.reads is not None:
-            lane.reads.key(index.of.table, index.position, key)
-        if entry is None:
-            handle = iterators.add(b"")
-        elif entry.__class__ is Bag:
-            handle = iterators.add(encoded(index.of.encode, entry.values()))
-        else:
-            handle = iterators.add(index.of.encode(entry))
-        write_u32(out, handle)
         a[0] = 0
         return null
 
@@ -93,7 +64,6 @@ def make(lane: Lane) -> dict[str, Any]:
 
     return {
         "datastore_table_scan_bsatn": datastore_table_scan_bsatn,
-        "datastore_index_scan_point_bsatn": datastore_index_scan_point_bsatn,
         "datastore_index_scan_range_bsatn": datastore_index_scan_range_bsatn,
         "datastore_btree_scan_bsatn": datastore_index_scan_range_bsatn,
     }
@@ -114,6 +84,3 @@ def encoded(encode: Callable[[Any], bytes], rows: Iterable[Any]) -> bytes | RowI
         return pieces[0]
     found = Rows(pieces)
     return found.data if len(found.data) <= CHUNK_SIZE_MAX else RowIterator(found)
-
-
-__all__ = ["encoded", "make", "range_arguments", "rows_of"]

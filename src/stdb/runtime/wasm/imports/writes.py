@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ...guest.errno import NO_SUCH_INDEX, NOT_IN_TRANSACTION, Refused
+from ..memory import pack_u32, unpack_u32
 from .tables import refuse_view, table_to_change
 
 if TYPE_CHECKING:
@@ -16,14 +17,20 @@ def make(lane: Lane) -> dict[str, Any]:
     null = lane.api.ffi.NULL
     memory = lane.memory
     catalog = lane.catalog
-    read, write, read_u32, write_u32 = (
-        memory.read, memory.write, memory.read_u32, memory.write_u32,
-    )  # fmt: skip
+    read = memory.read
+    # Hot paths: what `Memory` does for others is spelt out here.
     known_tables, known_indexes = catalog.tables, catalog.indexes
 
     def datastore_insert_bsatn(_env: Any, _caller: Any, a: Any, _n: int) -> Any:
         table_id, pointer, size_pointer = a[0], a[4], a[8]
-        data = read(pointer, read_u32(size_pointer))
+        view = memory.view
+        if not size_pointer or size_pointer + 4 > len(view):
+            memory.check(size_pointer, 4)
+            view = memory.view
+        (size,) = unpack_u32(view, size_pointer)
+        data = view[pointer : pointer + size]
+        if len(data) != size or not size or not pointer:
+            data = read(pointer, size)
         if not lane.in_transaction:
             a[0] = NOT_IN_TRANSACTION
             return null
@@ -36,14 +43,21 @@ def make(lane: Lane) -> dict[str, Any]:
             a[0] = refused.errno
             return null
         if generated:
-            write(pointer, generated)
-        write_u32(size_pointer, len(generated))
+            memory.write(pointer, generated)
+        pack_u32(memory.view, size_pointer, len(generated))
         a[0] = 0
         return null
 
     def datastore_update_bsatn(_env: Any, _caller: Any, a: Any, _n: int) -> Any:
         table_id, index_id, pointer, size_pointer = a[0], a[4], a[8], a[12]
-        data = read(pointer, read_u32(size_pointer))
+        view = memory.view
+        if not size_pointer or size_pointer + 4 > len(view):
+            memory.check(size_pointer, 4)
+            view = memory.view
+        (size,) = unpack_u32(view, size_pointer)
+        data = view[pointer : pointer + size]
+        if len(data) != size or not size or not pointer:
+            data = read(pointer, size)
         if not lane.in_transaction:
             a[0] = NOT_IN_TRANSACTION
             return null
@@ -60,8 +74,8 @@ def make(lane: Lane) -> dict[str, Any]:
             a[0] = refused.errno
             return null
         if generated:
-            write(pointer, generated)
-        write_u32(size_pointer, len(generated))
+            memory.write(pointer, generated)
+        pack_u32(memory.view, size_pointer, len(generated))
         a[0] = 0
         return null
 
