@@ -21,6 +21,7 @@ BENCHMARKS = (
     "sql",
     "memory",
     "import_time",
+    "wasm",
 )
 
 
