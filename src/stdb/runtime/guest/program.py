@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from ...module import Parameter, Program, ReducerDeclaration, make_take
 from ...module.generated_rows import DefinitionShapes
+from ...module.handlers import HandlerDeclaration
 from ...module.procedures import ProcedureDeclaration
 from ...module.views import ViewDeclaration
 from ...types import algebraic as at
@@ -22,6 +23,7 @@ from .results import value_decoder, view_decoder
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from ...module.messages import Request, Response
     from ...schema import ModuleDef, ProcedureDef, ReducerDef, ViewDef
     from ...storage.read_set import ReadSet
     from ...types.shapes import Record, Shape
@@ -69,6 +71,17 @@ class Executor(Protocol):
             It failed.
         """
 
+    def call_handler(
+        self, number: int, name: str, ctx: ProcedureContext, request: Request
+    ) -> Response:
+        """Answer an HTTP request outside of any transaction.
+
+        Raises
+        ------
+        ModuleError
+            It failed.
+        """
+
     def close(self) -> None:
         """End it."""
 
@@ -90,6 +103,7 @@ def unbound_program(
             _reducers(definition, shapes, executor),
             views=_views(definition, shapes, executor),
             procedures=_procedures(definition, shapes, executor),
+            handlers=_handlers(definition, executor),
             program_bytes=program_bytes,
             kind=kind,
             start=bind,
@@ -183,6 +197,24 @@ def _procedure_function(
         return decode(executor.call_procedure(number, name, ctx, encode(args)))
 
     dress(run, name, procedure.accessor_name, parameters, "procedure")
+    return run
+
+
+def _handlers(definition: ModuleDef, executor: Executor) -> dict[str, HandlerDeclaration]:
+    declared = {}
+    for number, (name, handler) in enumerate(definition.http_handlers.items()):
+        function = _handler_function(executor, number, name, handler.accessor_name)
+        declared[name] = HandlerDeclaration(name, function)
+    return declared
+
+
+def _handler_function(
+    executor: Executor, number: int, name: str, accessor_name: str
+) -> Callable[[Any, Request], Response]:
+    def run(ctx: Any, request: Request) -> Response:
+        return executor.call_handler(number, name, ctx, request)
+
+    dress(run, name, accessor_name, (), "HTTP handler")
     return run
 
 

@@ -12,15 +12,17 @@ from contextlib import suppress
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Final
 
-from ...errors import ModuleError, ReducerError
+from ...errors import DecodeError, ModuleError, ReducerError, TypeMismatch
 from ..guest.host import Host
 from ..guest.limits import Limits
+from ..guest.messages import decode_response, encode_request
 from . import abi
 from .engine import engine
 from .lane import Lane, needs_fuel
 from .module import CompiledModule
 
 if TYPE_CHECKING:
+    from ...module.messages import Request, Response
     from ...storage.read_set import ReadSet
     from ...types.values import ConnectionId, Identity
     from ..procedure_context import ProcedureContext
@@ -92,26 +94,56 @@ class WasmExecutor:
     def call_procedure(self, number: int, name: str, ctx: ProcedureContext, args: bytes) -> bytes:
         """Run a procedure, outside of any transaction."""
         self._check_export(abi.PROCEDURE, f"procedure {name!r}")
-        try:
-            lane = self._idle.pop()
-        except IndexError:
-            lane = Lane(self._module, self._host, self._limits, gives_way=True)
+        lane = self._take_lane()
         code, written = lane.call_procedure(number, name, ctx, args)
+        self._end_transaction(ctx, name)
+        if code:
+            lane.stop()
+            message = written.decode(errors="replace")
+            raise ModuleError(_code_message(f"procedure {name!r}", code, message))
+        self._give_back(lane)
+        return written
+
+    def call_handler(
+        self, number: int, name: str, ctx: ProcedureContext, request: Request
+    ) -> Response:
+        """Answer an HTTP request, outside of any transaction."""
+        what = f"HTTP handler {name!r}"
+        self._check_export(abi.HTTP_HANDLER, what)
+        lane = self._take_lane()
+        code, written, body = lane.call_handler(
+            number, name, ctx, encode_request(request), request.body
+        )
+        self._end_transaction(ctx, name)
+        if code:
+            lane.stop()
+            raise ModuleError(_code_message(what, code, written.decode(errors="replace")))
+        self._give_back(lane)
+        try:
+            return decode_response(written, body)
+        except (DecodeError, TypeMismatch) as error:
+            raise ModuleError(f"{what} answered what is no response: {error}") from error
+
+    def _take_lane(self) -> Lane:
+        try:
+            return self._idle.pop()
+        except IndexError:
+            return Lane(self._module, self._host, self._limits, gives_way=True)
+
+    def _give_back(self, lane: Lane) -> None:
+        if len(self._idle) < _IDLE_MAX and not self._is_closed:
+            self._idle.append(lane)
+        else:
+            lane.stop()
+
+    def _end_transaction(self, ctx: ProcedureContext, name: str) -> None:
+        """Undo what a procedure left open."""
         if ctx.call.end():
             self._host.log(
                 0,
                 f"aborting dangling anonymous transaction in procedure {name}",
                 function=name,
             )
-        if code:
-            lane.stop()
-            message = written.decode(errors="replace")
-            raise ModuleError(_code_message(f"procedure {name!r}", code, message))
-        if len(self._idle) < _IDLE_MAX and not self._is_closed:
-            self._idle.append(lane)
-        else:
-            lane.stop()
-        return written
 
     def _check_export(self, export: str, what: str) -> None:
         if export not in self._module.exports:

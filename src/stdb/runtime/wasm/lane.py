@@ -439,6 +439,29 @@ class Lane:
         self.end()
         return code, written
 
+    def call_handler(
+        self, number: int, name: str, ctx: ProcedureContext, request: bytes, body: bytes
+    ) -> tuple[int, bytes, bytes]:
+        """Run an HTTP handler; return its code, the response and its body."""
+        self.begin(name)
+        self._sender = None
+        values = self.values
+        values[0] = number
+        values[2] = ctx.timestamp.micros
+        values[4] = self.open_source(request)
+        values[6] = self.open_source(body)
+        values[8] = sink = self.open_sink()
+        values[10] = body_sink = self.open_sink()
+        self.procedure = ctx.call
+        try:
+            code = self.run(abi.HTTP_HANDLER, 6, f"HTTP handler {name!r}")
+        finally:
+            self.in_transaction = False
+            self.procedure = None
+        written, written_body = self.take_sink(sink), self.take_sink(body_sink)
+        self.end()
+        return code, written, written_body
+
     def set_caller(self, sender: Identity, connection: ConnectionId | None) -> None:
         """Put the caller into `values`: four numbers from the second on, and two."""
         self._sender = self._connection = None
