@@ -1,6 +1,7 @@
 //! The module of tests/behaviour in Rust, on SpacetimeDB's own library;
 //! tests/behaviour/club.py says the same in Python.
 
+use spacetimedb::http::{handler, router, Body, HandlerContext, Request, Response, Router};
 use spacetimedb::{
     client_visibility_filter, procedure, reducer, table, view, AnonymousViewContext, Filter, Identity,
     ProcedureContext, ReducerContext, ScheduleAt, Table, TimeDuration, Timestamp, ViewContext,
@@ -190,4 +191,15 @@ fn join_many(ctx: &mut ProcedureContext, prefix: String, count: u32) -> u32 {
         joined += done.is_ok() as u32;
     }
     joined
+}
+
+#[handler]
+fn count_members(ctx: &mut HandlerContext, _request: Request) -> Response {
+    let count = ctx.with_tx(|tx| tx.db.member().count());
+    Response::new(Body::from_bytes(count.to_string()))
+}
+
+#[router]
+fn routes() -> Router {
+    Router::new().get("/members", count_members)
 }
