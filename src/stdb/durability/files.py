@@ -32,15 +32,9 @@ class File:
 
     def write_at(self, position: int, data: bytes) -> None:
         """Write all of `data` from `position` on."""
-        left = memoryview(data)
-        while left:
-            if hasattr(os, "pwrite"):
-                written = os.pwrite(self.fd, left, position)
-            else:  # Windows; whoever writes holds a lock
-                os.lseek(self.fd, position, os.SEEK_SET)
-                written = os.write(self.fd, left)
-            left = left[written:]
-            position += written
+        written = _pwrite(self.fd, data, position)
+        while written < len(data):
+            written += _pwrite(self.fd, memoryview(data)[written:], position + written)
 
     def sync(self) -> None:
         """Return when what was written is on the disk."""
@@ -63,6 +57,15 @@ class File:
         fd, self._fd = self._fd, None
         if fd is not None:
             os.close(fd)
+
+
+def _seek_and_write(fd: int, data: bytes | memoryview, position: int) -> int:
+    """Do what ``os.pwrite`` does, for Windows; whoever writes holds a lock."""
+    os.lseek(fd, position, os.SEEK_SET)
+    return os.write(fd, data)
+
+
+_pwrite = getattr(os, "pwrite", _seek_and_write)
 
 
 class Files:

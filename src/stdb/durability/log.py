@@ -9,7 +9,8 @@ happens then depends on the mode:
 ``async``  by a thread of the log's own: one write and one sync for all that waits;
            commits do not wait, unless more than `PENDING_BYTES_MAX` are waiting
 ``sync``   by the thread that committed, after it let go of the database: it takes all
-           that waits along, so that threads which commit together share a sync
+           that waits along, so that threads which commit together share a sync (see
+           `Log.flush`)
 ``None``   likewise, but nothing is synced: the system writes it when it likes
 =========  ==========================================================================
 
@@ -25,6 +26,7 @@ import queue
 import threading
 import time
 import weakref
+from _thread import allocate_lock
 from collections import deque
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, Literal, NoReturn
@@ -32,6 +34,9 @@ from typing import TYPE_CHECKING, Any, Final, Literal, NoReturn
 from ..errors import DatabaseClosed, DurabilityError, TypeMismatch
 
 if TYPE_CHECKING:
+    from _thread import LockType
+    from collections.abc import Callable
+
     from .lock import DirectoryLock
     from .snapshotting import Snapshots
     from .writer import LogWriter
@@ -42,7 +47,8 @@ MODES: Final = ("async", "sync", None)
 PENDING_BYTES_MAX: Final = 256 << 20
 #: How long the thread rests between two batches while more and more is committed.
 _PAUSE_SECONDS: Final = 0.01
-#: How long a thread waits for another one's sync before it looks again.
+#: How long a thread waits for another one's sync before it looks again, in case that one was
+#: interrupted before it could tell.
 _FOLLOW_SECONDS: Final = 0.1
 #: How many transactions may pass between two checks.
 _CHECK_EVERY: Final = 256
@@ -98,7 +104,9 @@ class Log:
         self._written_total = 0
         self._batch = 0
         self._sync_seconds = 0.0
-        self._moved = threading.Condition(threading.Lock())
+        self._followers: deque[tuple[int, LockType]] = deque()
+        self._start = threading.Event()
+        self._awaited: list[tuple[int, Callable[[], object]]] = []
         self.epoch = writer.epoch
         self.next_offset = writer.place.next_offset
         self.total = 0
@@ -167,6 +175,9 @@ class Log:
     def flush(self) -> None:
         """Return when everything that was handed over so far is on the disk.
 
+        One thread leads: it writes and syncs what all have handed over. The others wait, each at a
+        gate of its own, until it tells them; whoever came too late for that sync leads the next.
+
         Raises
         ------
         DurabilityError
@@ -180,18 +191,60 @@ class Log:
             with self._flushing:
                 if self._durable < target:
                     if self._batch > 1:
-                        # Others committed along the last time: give them a moment to do it again.
-                        time.sleep(self._sync_seconds / 8)
+                        self._await_company()
                     self._bring(sync=True)
             self._tell()
 
     def _follow(self, target: int) -> None:
         """Wait until another thread has brought `target` to the disk, or has finished."""
-        with self._moved:
-            # Whoever was interrupted between letting go and telling is not waited for long.
-            self._moved.wait_for(
-                lambda: self._durable >= target or not self._flushing.locked(), _FOLLOW_SECONDS
-            )
+        gate = allocate_lock()
+        gate.acquire()
+        self._followers.append((target, gate))
+        if len(self._records) >= self._batch:
+            self._start.set()
+        # Whoever leads opens the gate, unless it had finished before it could see it.
+        if self._durable < target and self._flushing.locked():
+            gate.acquire(timeout=_FOLLOW_SECONDS)
+
+    def _await_company(self) -> None:
+        """Wait for those who committed along the last time: they are about to do it again.
+
+        A sync for all of them is worth the wait for the last one, up to the time of a sync.
+        """
+        self._start.clear()
+        if len(self._records) < self._batch:
+            self._start.wait(self._sync_seconds)
+
+    def _tell(self) -> None:
+        """Let those go on whose records are on the disk, and one more: to lead the next sync."""
+        followers = self._followers
+        durable = self._durable
+        with suppress(IndexError):  # another thread tells as well
+            while followers:
+                target, gate = followers.popleft()
+                gate.release()
+                if target > durable:
+                    break
+        if self._awaited:
+            self._tell_awaited()
+
+    def when_durable(self, offset: int, call: Callable[[], object]) -> None:
+        """Call something when transaction `offset` is on the disk, or will not get there any more.
+
+        It is called once, by any thread, perhaps at once; it must not wait and must not raise.
+        `durable_offset` then tells which of the two it was. In the modes in which nobody writes
+        behind, that is when somebody flushes.
+        """
+        self._awaited.append((offset, call))
+        self._tell_awaited()
+
+    def _tell_awaited(self) -> None:
+        is_over = self._failure is not None or self._closed
+        for waiter in self._awaited.copy():
+            if is_over or waiter[0] < self._durable:
+                with suppress(ValueError):  # another thread was faster
+                    self._awaited.remove(waiter)
+                    waiter[1]()
 
     # -- writing ------------------------------------------------------------------------------
 
@@ -204,7 +257,7 @@ class Log:
         try:
             if waiting:
                 rotations = self._writer.rotations
-                self._writer.append(waiting, sync=False)
+                self._writer.append(waiting)
                 if self._writer.rotations != rotations and self.snapshots is not None:
                     self._want_snapshot(self.snapshots)
                 self._written = waiting[-1][0] + 1
@@ -221,6 +274,7 @@ class Log:
         except Exception as error:  # noqa: BLE001 - whatever it is, the files are in doubt
             self._failure = error
             self.check_at = -1
+            self._tell_all()
             self._refuse()
         last = waiting[-1][0] if waiting else -1
         records = self._records
@@ -234,6 +288,13 @@ class Log:
             snapshots.due = self.next_offset
             self.check_at = min(0, self.check_at)
 
+    def _tell_all(self) -> None:
+        """Let everybody go on: what they wait for does not come any more."""
+        with suppress(IndexError):
+            while True:
+                self._followers.popleft()[1].release()
+        self._tell_awaited()
+
     def check_before(self, offset: int) -> None:
         """Have `check` asked before transaction `offset` at the latest."""
         if offset < self.check_at:
@@ -245,10 +306,6 @@ class Log:
         """Begin a new segment with transaction `offset`."""
         self._writer.rotate_at.append(offset)
 
-    def _tell(self) -> None:
-        with self._moved:
-            self._moved.notify_all()
-
     def wait(self, offset: int, timeout: float | None = None) -> bool:
         """Return whether transaction `offset` is on the disk, after waiting for it.
 
@@ -257,11 +314,9 @@ class Log:
         DurabilityError
             The disk failed before.
         """
-        with self._moved:
-            self._moved.wait_for(
-                lambda: self._durable > offset or self._failure is not None or self._closed,
-                timeout,
-            )
+        gate = threading.Event()
+        self.when_durable(offset, gate.set)
+        gate.wait(timeout)
         if self._durable > offset:
             return True
         if self._failure is not None or self._closed:
@@ -310,7 +365,7 @@ class Log:
         self._writer.close()
         self._lock.release()
         _open_logs.discard(self)
-        self._tell()
+        self._tell_all()
 
     def abandon(self) -> None:
         """Close the log of a database that nobody holds any more, from wherever that shows.
@@ -329,7 +384,8 @@ class Log:
         self._closed = True
         self.check_at = -1
         self._flushing = threading.Lock()
-        self._moved = threading.Condition(threading.Lock())
+        self._followers.clear()
+        self._awaited.clear()
         self._writer.close()
         self._lock.forget()
         self._records.clear()

@@ -106,70 +106,48 @@ class LogWriter:
         self._index.open(start, keep_below=0)
         return Place(self._files.open(path), start, HEADER_SIZE, start)
 
-    def append(self, commits: Sequence[Record], *, sync: bool) -> None:
-        """Write whole commits, each with its number; with `sync`, return when they are on disk.
+    def append(self, commits: Sequence[Record]) -> None:
+        """Write whole commits, each with its number, in their order.
 
         Commits that are there already are passed over.
         """
-        first = 0
-        while True:
-            place = self.place
-            while first < len(commits) and commits[first][0] < place.next_offset:
-                first += 1
-            if first == len(commits):
+        place = self.place
+        first, last = commits[0][0], commits[-1][0]
+        # Each once and behind what is there, as it nearly always is.
+        if first == place.next_offset and last - first == len(commits) - 1 and not self.rotate_at:
+            data = commits[0][1] if first == last else b"".join([commit[1] for commit in commits])
+            if place.position + len(data) < self._limit:
+                self._put(place, data, last + 1)
                 return
-            if commits[first][0] != place.next_offset:
-                raise InternalError(
-                    f"transaction {commits[first][0]} comes to the log after "
-                    f"{place.next_offset - 1}"
-                )
-            while self.rotate_at and self.rotate_at[0] < place.next_offset:
-                self.rotate_at.popleft()
-            cut = self.rotate_at[0] if self.rotate_at else -1
-            wanted = place.next_offset == cut and place.position > HEADER_SIZE
-            if place.position >= self._limit or wanted:
-                if wanted:
-                    place.file.sync()
-                else:
-                    self.rotations += 1
-                self.place = self._create(place.next_offset)
-                place.file.close()
+        self._append_some(commits)
+
+    def _append_some(self, commits: Sequence[Record]) -> None:
+        """Write commits that were handed over twice, or do not all belong to this segment."""
+        for number, data, _ in commits:
+            place = self.place
+            if number < place.next_offset:
                 continue
-            part = commits
-            if place.next_offset < cut <= commits[-1][0]:
-                part = [commit for commit in commits if commit[0] < cut]
-            first = self._append_some(place, part, first, sync=sync)
+            if number != place.next_offset:
+                raise InternalError(
+                    f"transaction {number} comes to the log after {place.next_offset - 1}"
+                )
+            while self.rotate_at and self.rotate_at[0] < number:
+                self.rotate_at.popleft()
+            is_wanted = bool(self.rotate_at) and self.rotate_at[0] == number
+            is_full = place.position >= self._limit
+            if is_full or (is_wanted and place.position > HEADER_SIZE):
+                place.file.sync()
+                self.rotations += is_full
+                self.place = self._create(number)
+                place.file.close()
+                place = self.place
+            self._put(place, data, number + 1)
 
-    def _append_some(
-        self, place: Place, commits: Sequence[Record], first: int, *, sync: bool
-    ) -> int:
-        """Write commits until the segment is full; return the first that is left."""
-        room = self._limit - place.position
-        last, chunks, offset = first, [], place.next_offset
-        if commits[-1][0] - offset == len(commits) - 1 - first:
-            # Each once, as it nearly always is.
-            whole = b"".join([commit[1] for commit in commits[first:]])
-            if len(whole) < room:
-                return self._put(place, whole, commits[-1][0] + 1, len(commits), sync=sync)
-        while last < len(commits) and room > 0:
-            number, data, _ = commits[last]
-            last += 1
-            if number < offset:
-                continue  # handed over twice, by an interrupt
-            chunks.append(data)
-            room -= len(data)
-            offset = number + 1
-        return self._put(place, b"".join(chunks), offset, last, sync=sync)
-
-    def _put(self, place: Place, data: bytes, offset: int, last: int, *, sync: bool) -> int:
-        """Write `data`, behind which transaction `offset` comes; return `last`."""
+    def _put(self, place: Place, data: bytes, next_offset: int) -> None:
+        """Write `data`, behind which transaction `next_offset` comes."""
         place.file.write_at(place.position, data)
-        full = place.position + len(data) >= self._limit
-        if sync or full:
-            place.file.sync()
         self._index.note(place.next_offset, place.position, len(data))
-        self.place = place._replace(position=place.position + len(data), next_offset=offset)
-        return last
+        self.place = Place(place.file, place.start, place.position + len(data), next_offset)
 
     def sync(self) -> None:
         """Return when everything that was written is on the disk."""
