@@ -332,6 +332,34 @@ def test_what_the_log_keeps_is_bounded_when_asked_for(tmp_path: Path) -> None:
         assert contents(db) == before
 
 
+@pytest.mark.parametrize("mode", ["async", "sync"])
+def test_the_bytes_of_the_log_are_bounded_when_asked_for(tmp_path: Path, mode: Any) -> None:
+    """Bytes count, not transactions; and a log that was longer before is shortened at once."""
+    path, most = tmp_path / "bank", 60_000
+    with open_bank(path, snapshot_every=None, durability=mode) as db:
+        fill(db, 150)
+        db.flush()
+        usage = db.disk_usage()
+        assert usage is not None
+        assert usage.log_bytes > 2 * most
+    options: Any = {"snapshot_every": None, "durability": mode, "log_bytes_max": most}
+    with open_bank(path, **options) as db:
+        for round_ in range(20):
+            fill(db, 5)
+            db.flush()
+            assert db._log is not None
+            assert db._log.snapshots is not None
+            db._log.snapshots.wait()
+            usage = db.disk_usage()
+            assert usage is not None
+            # The first transaction arms, so that the old log goes after the first round.
+            assert usage.log_bytes <= most, round_
+        assert usage.first_offset > 400
+        before = contents(db)
+    with open_bank(path, **options) as db:
+        assert contents(db) == before
+
+
 def test_a_log_whose_snapshot_is_lost_says_what_is_missing(tmp_path: Path) -> None:
     path = tmp_path / "bank"
     with open_bank(path, snapshot_every=20, retain=1) as db:

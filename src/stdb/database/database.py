@@ -73,6 +73,9 @@ class Database(Calls, Procedures, Querying, Publishing, Durable):
         By which it knows the tokens of other issuers: see `connect`.
     http : HttpPolicy or bool
         Which hosts its procedures may ask: by default any that is not in a private network.
+    log_bytes_max : int or None
+        How large the log may become: snapshots are written, and what is older deleted, in time for
+        that. `retain` is 1 then unless something else is said.
 
     Raises
     ------
@@ -124,6 +127,7 @@ class Database(Calls, Procedures, Querying, Publishing, Durable):
         http: HttpPolicy | bool = True,
         limits: Limits | None = None,
         identity: Identity | None = None,
+        log_bytes_max: int | None = None,
     ) -> None:
         given = as_module(module)
         program = given.freeze()
@@ -148,7 +152,7 @@ class Database(Calls, Procedures, Querying, Publishing, Durable):
         if path is not None:
             from .opening import Options, open_durable  # databases in memory need none of it
 
-            snapshots = check_snapshots(snapshot_every, retain)
+            snapshots = check_snapshots(snapshot_every, retain, log_bytes_max)
             options = Options(
                 path, durability, name or given.name, clock, owner, snapshots, identity=identity
             )

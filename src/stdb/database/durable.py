@@ -11,11 +11,12 @@ from .core import Core
 from .publishing import as_program
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    import os
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
     from ..clock import Clock
-    from ..durability import Mode, Recovery, Usage
+    from ..durability import LoggedTransaction, Mode, Recovery, Usage
     from ..durability.repair import Repair
     from ..module.file_module import FileModule
     from ..runtime.guest.limits import Limits
@@ -43,6 +44,7 @@ class Durable(Core):
         durability: Mode | None = "async",
         snapshot_every: int | None = SNAPSHOT_EVERY,
         retain: int | None = None,
+        log_bytes_max: int | None = None,
         at: int | None = None,
         progress: Callable[[int, int], object] | None = None,
         keys: TokenKeys | Iterable[TokenKeys] | None = None,
@@ -65,7 +67,7 @@ class Durable(Core):
         readonly : bool
             Whether only to read: nothing is written, no reducer runs, and another process may
             have it open meanwhile. What is read is the state when it was opened.
-        name, clock, durability, snapshot_every, retain, keys, limits
+        name, clock, durability, snapshot_every, retain, log_bytes_max, keys, limits
             As for `Database`.
         at : int, optional
             A transaction: the database is as it was after it, and only to be read.
@@ -112,7 +114,7 @@ class Durable(Core):
             name,
             clock,
             owner,
-            check_snapshots(snapshot_every, retain),
+            check_snapshots(snapshot_every, retain, log_bytes_max),
             readonly=readonly or at is not None,
             must_exist=True,
             at=at,
@@ -200,6 +202,73 @@ class Durable(Core):
             raise DurabilityError(log.snapshots.failure, safe_offset=log.durable_offset)
         return offset
 
+    def history(self, from_offset: int | None = None) -> Iterator[LoggedTransaction]:
+        """Return what happened, transaction by transaction, up to now.
+
+        It is read from the log, which is replayed from its beginning (or the snapshot before) to
+        know how to read it; that takes as long as opening the database, and as much memory. A
+        database that was opened with ``readonly=True`` has it as well, up to when it was opened.
+
+        Parameters
+        ----------
+        from_offset : int, optional
+            The first transaction; without it, the first one that can still be told.
+
+        Returns
+        -------
+        iterator of LoggedTransaction
+            Each with ``offset``, ``timestamp``, ``caller``, ``reducer``, ``arguments`` and the
+            ``changes`` of each table: ``changes["message"].inserted``.
+
+        Raises
+        ------
+        UsageError
+            The database is in memory; or what leads to `from_offset` was deleted (``retain``).
+
+        Examples
+        --------
+        >>> import stdb, tempfile
+        >>> notes = stdb.Module("notes")
+        >>> @notes.table()
+        ... class Note(stdb.Row):
+        ...     text: str
+        >>> @notes.reducer
+        ... def add(ctx: stdb.ReducerContext, text: str) -> None:
+        ...     ctx.db.note.insert(text=text)
+        >>> with tempfile.TemporaryDirectory() as path, stdb.Database(notes, path=path) as db:
+        ...     db.call("add", "hello")
+        ...     for transaction in db.history(from_offset=1):
+        ...         print(transaction.offset, transaction.reducer, transaction.arguments)
+        ...         print(transaction.changes["note"].inserted)
+        1 add ('hello',)
+        (Note(text='hello'),)
+        """
+        from .past import history
+
+        return history(self, from_offset)
+
+    def backup(self, path: str | os.PathLike[str]) -> int:
+        """Copy the database to another directory while it runs; return the last transaction in it.
+
+        Nobody has to wait: what is committed meanwhile is not in the copy. The copy is a database
+        like any other, with the same identity; it appears whole or not at all.
+
+        Parameters
+        ----------
+        path : str or Path
+            A directory that is not there yet.
+
+        Raises
+        ------
+        UsageError
+            The database is in memory, or something is at `path`.
+        CorruptLogError
+            The log that was to be copied is damaged.
+        """
+        from .past import backup
+
+        return backup(self, path)
+
     def disk_usage(self) -> Usage | None:
         """Return what the database has on the disk: the log and snapshots; None in memory."""
         if self._log is None or self._path is None:
@@ -218,17 +287,23 @@ class Durable(Core):
         return module
 
 
-def check_snapshots(every: Any, retain: Any) -> tuple[int | None, int | None]:
+def check_snapshots(
+    every: Any, retain: Any, log_bytes_max: Any
+) -> tuple[int | None, int | None, int | None]:
     """Return the settings of snapshots as they were given, or raise `TypeMismatch`."""
-    for name, value in (("snapshot_every", every), ("retain", retain)):
+    settings = (
+        ("snapshot_every", every, "transactions"),
+        ("retain", retain, "snapshots"),
+        ("log_bytes_max", log_bytes_max, "bytes"),
+    )
+    for name, value, what in settings:
         if value is not None and (value.__class__ is not int or value < 1):
             raise TypeMismatch(
-                f"{name} is a number of {'transactions' if value is every else 'snapshots'}, 1 or "
-                f"more, or None, not {value!r}",
+                f"{name} is a number of {what}, 1 or more, or None, not {value!r}",
                 expected="int or None",
                 got=value,
             )
-    return every, retain
+    return every, retain, log_bytes_max
 
 
 def repair(path: str | os.PathLike[str], *, discard: bool = False) -> Repair:

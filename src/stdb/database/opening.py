@@ -40,7 +40,7 @@ class Options(NamedTuple):
     name: str | None
     clock: Clock | None
     owner: Identity | None
-    snapshots: tuple[int | None, int | None]
+    snapshots: tuple[int | None, int | None, int | None]
     readonly: bool = False
     must_exist: bool = False
     at: int | None = None

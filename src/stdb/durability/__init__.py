@@ -3,7 +3,9 @@
 Files are SpacetimeDB's own, so that its tools and ours can read each other's data.
 """
 
+from .backup import backup
 from .following import LogFollower, LogMoved
+from .history import Chronicle, LoggedTransaction, RowChanges, history
 from .lock import DirectoryLock
 from .log import Log, Mode, check_mode
 from .recorder import Call, Recorder
@@ -18,25 +20,30 @@ from .writer import LogWriter
 __all__ = [
     "BadTransaction",
     "Call",
+    "Chronicle",
     "DirectoryLock",
     "Log",
     "LogFollower",
     "LogMoved",
     "LogWriter",
+    "LoggedTransaction",
     "Mode",
     "Mutations",
     "Recorder",
     "Recovered",
     "Recovery",
     "Repair",
+    "RowChanges",
     "SnapshotOptions",
     "Snapshots",
     "StoredTable",
     "Tail",
     "Usage",
     "as_path",
+    "backup",
     "check_mode",
     "fill",
+    "history",
     "log_directory",
     "recover",
     "repair",

@@ -143,7 +143,7 @@ class Log:
             self._refuse()
         snapshots = self.snapshots
         if snapshots is not None:
-            if self.next_offset >= snapshots.due:
+            if self.next_offset >= snapshots.due or self.total >= snapshots.due_total:
                 snapshots.arm()
             elif snapshots.due < self.check_at:
                 self.check_at = snapshots.due
@@ -256,12 +256,14 @@ class Log:
         waiting = list(self._records)
         try:
             if waiting:
-                rotations = self._writer.rotations
+                start, fulls = self._writer.place.start, self._writer.rotations
                 self._writer.append(waiting)
-                if self._writer.rotations != rotations and self.snapshots is not None:
-                    self._want_snapshot(self.snapshots)
+                if self._writer.place.start != start and self.snapshots is not None:
+                    self._segment_began(self.snapshots, was_full=self._writer.rotations != fulls)
                 self._written = waiting[-1][0] + 1
                 self._written_total = waiting[-1][2]
+                if self.snapshots is not None and self._written_total >= self.snapshots.due_total:
+                    self.check_at = min(0, self.check_at)
             if sync:
                 began = time.perf_counter()
                 self._writer.sync()
@@ -282,11 +284,12 @@ class Log:
         while records and records[0][0] <= last:
             take()
 
-    def _want_snapshot(self, snapshots: Snapshots) -> None:
+    def _segment_began(self, snapshots: Snapshots, *, was_full: bool) -> None:
         """Have a snapshot taken soon, as the reference does when a segment is full."""
-        if snapshots.is_automatic:
+        if was_full and snapshots.is_automatic:
             snapshots.due = self.next_offset
             self.check_at = min(0, self.check_at)
+        snapshots.tidy()
 
     def _tell_all(self) -> None:
         """Let everybody go on: what they wait for does not come any more."""

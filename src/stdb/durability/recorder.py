@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 #: System tables whose rows are never written.
 _EPHEMERAL_IDS = frozenset(system.table_id for system in st.SYSTEM_TABLES if system.is_ephemeral)
 _U32_MAX = 2**32 - 1
+#: The size of a record that is large, in bytes.
+_LARGE = 1 << 18
 _CRC = struct.Struct("<I").pack
 _HEADER = struct.Struct("<QQHIB").pack
 
@@ -104,6 +106,8 @@ class Recorder:
         except struct.error:
             _refuse_size(len(body))
         data += _CRC(crc32c(data))
+        if len(data) > _LARGE:
+            log.check_before(offset + 1)  # so that few of its kind wait for the disk in memory
         return offset, data, log.total + len(data)
 
     def _head(self, offset: int, size: int, call: Call) -> bytes:

@@ -53,6 +53,8 @@ if TYPE_CHECKING:
     Progress = Callable[[int, int], object]
 
 LOG_DIRECTORY = "clog"
+#: What may be in the directory of a database that has no log yet.
+_OUR_NAMES: Final = frozenset({LOG_DIRECTORY, SNAPSHOTS_DIRECTORY, "db.lock", "module_logs"})
 #: How often progress is told.
 _TELL_SECONDS: Final = 0.1
 
@@ -120,7 +122,7 @@ def log_directory(path: Path, *, must_exist: bool = False) -> Path:
             f"there is no database at {path}; stdb.Database(module, path=…) makes one"
         )
     if path.is_dir():
-        others = {each.name for each in path.iterdir()} - {LOG_DIRECTORY, "db.lock", "module_logs"}
+        others = {each.name for each in path.iterdir()} - _OUR_NAMES
         if others:
             shown = ", ".join(sorted(others)[:3])
             raise UsageError(

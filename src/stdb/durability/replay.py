@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from struct import Struct
 from struct import error as StructError  # noqa: N812 - it is a class
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from ..errors import CorruptLogError, DecodeError
 from ..schema import system_tables as st
@@ -57,8 +57,28 @@ class Mismatch(Exception):  # noqa: N818 - becomes a CorruptLogError
     """A transaction that does not fit what was replayed before it."""
 
 
-def _refuse_end(at_: int, end: int) -> None:
+#: What replaying a transaction raises that does not fit.
+UNFIT: Final = (
+    Mismatch, Overrun, IndexError, KeyError, StructError, DecodeError, ValueError, BadPage,
+)  # fmt: skip
+
+
+def refuse_end(at_: int, end: int) -> None:
+    """Raise the error for a commit that goes on behind its transactions."""
     raise Mismatch(f"{end - at_} bytes are left over")
+
+
+def refuse_commit(commit: Commit, error: Exception) -> NoReturn:
+    """Raise the error for a commit that could not be replayed."""
+    reason = str(error) if isinstance(error, Mismatch | DecodeError) else "its rows overrun"
+    raise CorruptLogError(
+        f"{commit.file}, byte {commit.position}: transaction {commit.offset} is whole but cannot "
+        f"be replayed: {reason}",
+        file=commit.file,
+        offset=commit.position,
+        lost=f"transactions from {commit.offset} on",
+        first_lost=commit.offset,
+    ) from error
 
 
 class ReplayTable:
@@ -144,6 +164,17 @@ class Replay:
             table = self.tables[table_id] = ReplayTable(table_id)
             table.pages = snapshot.tables[table_id]
 
+    #: Whether `note` and `note_truncate` are to be told what transactions change.
+    notes = False
+
+    def note(
+        self, table: ReplayTable, data: bytes, at_: int, number: int, *, is_insert: bool
+    ) -> None:
+        """Hear of rows that a transaction is about to insert or delete."""
+
+    def note_truncate(self, table: ReplayTable) -> None:
+        """Hear of a table that a transaction is about to empty."""
+
     def transactions(self, commit: Commit, count: int) -> None:
         """Apply the first `count` transactions of a commit, or raise as `apply` does."""
         self.apply(commit._replace(size=count), partly=True)
@@ -163,25 +194,16 @@ class Replay:
         at_ = 0
         try:
             for _ in range(size):
-                at_ = self._transaction(data, at_)
+                at_ = self.transaction(data, at_)
             if at_ != len(data) and not partly:
-                _refuse_end(at_, len(data))
+                refuse_end(at_, len(data))
             if size == 1:
                 self._patterns.learn(data, self.tables)
-        except (
-            Mismatch, Overrun, IndexError, KeyError, StructError, DecodeError, ValueError, BadPage,
-        ) as error:  # fmt: skip
-            reason = str(error) if isinstance(error, Mismatch | DecodeError) else "its rows overrun"
-            raise CorruptLogError(
-                f"{commit.file}, byte {commit.position}: transaction {commit.offset} is whole but "
-                f"cannot be replayed: {reason}",
-                file=commit.file,
-                offset=commit.position,
-                lost=f"transactions from {commit.offset} on",
-                first_lost=commit.offset,
-            ) from error
+        except UNFIT as error:
+            refuse_commit(commit, error)
 
-    def _transaction(self, data: bytes, at_: int) -> int:
+    def transaction(self, data: bytes, at_: int) -> int:
+        """Apply the transaction that begins at `at_`, and return where it ends."""
         flags = data[at_]
         at_ += 1
         if flags & INPUTS:
@@ -223,6 +245,8 @@ class Replay:
             size = table.size
             if size is not None and at_ + number * size > end:
                 raise Overrun
+            if self.notes:
+                self.note(table, data, at_, number, is_insert=True)
             if table.is_plain and size:
                 rows = table.rows
                 present = len(rows) + number
@@ -268,6 +292,8 @@ class Replay:
             table = self.tables.get(table_id)
             if table is None or table.is_stale:
                 table = self._make(table_id)
+            if self.notes:
+                self.note(table, data, at_, number, is_insert=False)
             rows, size, skip = table.rows, table.size, table.skip
             is_plain = table.is_plain and table_id not in self._dropped
             if size is not None and at_ + number * size > end:
@@ -296,13 +322,16 @@ class Replay:
         for _ in range(count):
             table_id = _U32(data, at_)[0]
             at_ += 4
-            if table_id in self._dropped:
-                continue
             table = self.tables.get(table_id)
+            if table_id in self._dropped:
+                if self.notes and table is not None:
+                    self.note_truncate(table)
+                continue
             if table is None:
                 raise Mismatch(f"{self.name(table_id)} is emptied before it has had a row")
-            if table.pages is not None:
-                table.pages = None
+            if self.notes:
+                self.note_truncate(table)
+            table.pages = None
             for row in list(table.rows):
                 del table.rows[row]
                 if table.watched:

@@ -23,6 +23,7 @@ from .format import ZSTD_MAGIC
 from .segments import list_segments
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from .snapshot import SnapshotPlace
@@ -50,10 +51,11 @@ def seekable(data: bytes) -> bytes:
     return b"".join((*frames, head, entries, footer))
 
 
-def seal(directory: Path, before: int) -> None:
+def seal(directory: Path, before: int, go_on: Callable[[], bool] = lambda: True) -> None:
     """Compress the segments that lie wholly before the one with transaction `before`.
 
-    The newest segment stays as it is, whatever it holds.
+    The newest segment stays as it is, whatever it holds. `go_on` is asked before each one takes
+    its place: when the process that wanted it has ended, another one may have deleted it.
     """
     segments = list_segments(directory)
     for segment, following in itertools.pairwise(segments):
@@ -62,11 +64,14 @@ def seal(directory: Path, before: int) -> None:
         with segment.path.open("rb") as file:
             if file.read(4) != ZSTD_MAGIC:
                 file.seek(0)
-                _replace(segment.path, seekable(file.read()))
+                _replace(segment.path, seekable(file.read()), go_on)
 
 
-def compress_snapshot(place: SnapshotPlace) -> None:
-    """Compress the files of a snapshot that is not the newest, the list of contents last."""
+def compress_snapshot(place: SnapshotPlace, go_on: Callable[[], bool] = lambda: True) -> None:
+    """Compress the files of a snapshot that is not the newest, the list of contents last.
+
+    `go_on` as for `seal`.
+    """
     import zstandard
 
     compress = zstandard.ZstdCompressor().compress
@@ -77,8 +82,8 @@ def compress_snapshot(place: SnapshotPlace) -> None:
     lock.open("xb").close()
     for path in sorted(place.path.glob("objects/*/*")):
         if not path.name.endswith("._tmp") and not _is_compressed(path):
-            _replace(path, compress(path.read_bytes()), suffix="._tmp")
-    _replace(listed, compress(listed.read_bytes()), suffix="._tmp")
+            _replace(path, compress(path.read_bytes()), go_on, suffix="._tmp")
+    _replace(listed, compress(listed.read_bytes()), go_on, suffix="._tmp")
     lock.unlink()
 
 
@@ -87,7 +92,7 @@ def _is_compressed(path: Path) -> bool:
         return file.read(4) == ZSTD_MAGIC
 
 
-def _replace(path: Path, data: bytes, suffix: str = ".new") -> None:
+def _replace(path: Path, data: bytes, go_on: Callable[[], bool], suffix: str = ".new") -> None:
     """Put other contents into the place of a file, whole or not at all."""
     fresh = path.with_name(path.name + suffix)
     file = Disk.files.open(fresh, create=True)
@@ -97,5 +102,8 @@ def _replace(path: Path, data: bytes, suffix: str = ".new") -> None:
         file.sync()
     finally:
         file.close()
+    if not go_on():
+        fresh.unlink()
+        raise InterruptedError("the process that wanted it has ended")
     Disk.files.rename(fresh, path)
     Disk.files.sync_directory(path.parent)

@@ -13,6 +13,7 @@ commit of the newest segment is looked at before it is given up; the reference e
 from __future__ import annotations
 
 import io
+import os
 from struct import Struct
 from typing import IO, TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -350,7 +351,7 @@ def open_segment(segment: Segment) -> OpenSegment:
         Its header is not that of a segment, or of a version that we do not know.
     """
     file: IO[bytes] = segment.path.open("rb", buffering=_BUFFER)
-    size = segment.path.stat().st_size
+    size = os.fstat(file.fileno()).st_size  # sealing may put another file in its place
     compressed = file.read(4) == ZSTD_MAGIC
     file.seek(0)
     if compressed:

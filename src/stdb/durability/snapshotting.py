@@ -19,17 +19,17 @@ import sys
 import threading
 import warnings
 import weakref
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from ..errors import DurabilityError, Error
+from ..errors import Error
 from ..schema import system_tables as st
 from .sealing import compress_snapshot, seal
 from .segments import list_segments
 from .snapshot import TableRows, discard, list_snapshots, prepare, write_snapshot
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from ..storage.store import Store
@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 CAN_FORK: bool = hasattr(os, "fork") and sys.platform != "darwin"
 _ERROR_BYTES_MAX: Final = 2000
 _NEVER: Final = 1 << 64
+#: After how many transactions a snapshot is tried again that was due while another was written.
+_RETRY_AFTER: Final = 100
 
 
 class SnapshotOptions(NamedTuple):
@@ -50,10 +52,14 @@ class SnapshotOptions(NamedTuple):
         After how many transactions the next one is taken; None: only when asked for.
     retain : int or None
         How many snapshots are kept, with the log that they need; None: everything.
+    log_bytes_max : int or None
+        How large the log may become: a snapshot is taken, and what it makes superfluous deleted,
+        in time for that.
     """
 
     every: int | None = None
     retain: int | None = None
+    log_bytes_max: int | None = None
 
 
 class Snapshots:
@@ -78,6 +84,8 @@ class Snapshots:
     ----------
     due : int
         The transaction after which the next one is taken.
+    due_total : int
+        How many bytes may be handed to the log before the next one is taken.
     failure : str
         Why the last one was not written; empty when it was.
     """
@@ -99,28 +107,45 @@ class Snapshots:
         self._identity = identity
         self._log = weakref.ref(log)
         self._options = options
+        self._retain = options.retain or (None if options.log_bytes_max is None else 1)
         self._warn = warn
         self._thread: threading.Thread | None = None
+        self._tidying: threading.Thread | None = None
         self._child: int | None = None
         self._is_stopped = False
+        self._holders: set[object] = set()
         self.failure = ""
         self.due = _NEVER
         self._set_due(log.next_offset)
+        self.due_total = self._share() - log_bytes(log_directory)
 
     @property
     def is_automatic(self) -> bool:
         """Whether any are taken without being asked for."""
-        return self._options.every is not None
+        return self._options.every is not None or self._options.log_bytes_max is not None
 
     @property
     def is_running(self) -> bool:
-        """Whether one is being written."""
-        return self._thread is not None and self._thread.is_alive()
+        """Whether one is being written, or anything deleted or compressed.
+
+        Never two of these at a time: a compressed file takes the place of one that must not have
+        been deleted meanwhile.
+        """
+        return any(t is not None and t.is_alive() for t in (self._thread, self._tidying))
 
     def _set_due(self, offset: int) -> None:
         every = self._options.every
         if every is not None:
             self.due = offset - offset % -every if offset else every
+
+    def _share(self) -> int:
+        """Return how many bytes of log may come between two snapshots.
+
+        Beside what came behind each of those that are kept, there is what comes while the next one
+        is being written.
+        """
+        most = self._options.log_bytes_max
+        return _NEVER if most is None or self._retain is None else most // (self._retain + 1)
 
     # -- taking one -------------------------------------------------------------------------------
 
@@ -137,10 +162,15 @@ class Snapshots:
         assert store is not None
         log.keep(record)
         store.state.keep = log.keep
-        self._set_due(record[0] + 1)
+        if self.is_running:
+            # Later: as soon as may be, but not each time.
+            self.due = record[0] + min(self._options.every or _RETRY_AFTER, _RETRY_AFTER)
+        else:
+            self._set_due(record[0] + 1)
+            self.due_total = log.total + self._share()
+            if not self._is_stopped:
+                self._begin(store, record[0])
         log.check_before(self.due)
-        if not self.is_running and not self._is_stopped:
-            self._begin(store, record[0])
 
     def take(self, offset: int) -> None:
         """Take a snapshot of the state after transaction `offset`, which is the present one.
@@ -160,7 +190,7 @@ class Snapshots:
             import zstandard  # noqa: F401 - here, since the child had better not import
 
             path = prepare(self._directory, offset)
-            if self._options.retain is not None:
+            if self._retain is not None:
                 log = self._log()
                 assert log is not None
                 log.rotate_at(offset + 1)
@@ -210,10 +240,12 @@ class Snapshots:
         try:
             signal.signal(signal.SIGINT, signal.SIG_IGN)
             gc.disable()
-            write_snapshot(
-                path, self._identity, table_rows(store), go_on=lambda: os.getppid() == parent
-            )
-            self._compress()
+
+            def go_on() -> bool:
+                return os.getppid() == parent
+
+            write_snapshot(path, self._identity, table_rows(store), go_on=go_on)
+            self._compress(go_on)
             os.write(writing, _DONE.encode())
             code = 0
         except BaseException as error:  # noqa: BLE001 - told to the parent
@@ -226,22 +258,25 @@ class Snapshots:
         """Note all rows; return what writes them and says what went wrong."""
         tables = [table._replace(rows=list(table.rows)) for table in table_rows(store)]
 
+        def go_on() -> bool:
+            return not self._is_stopped
+
         def write() -> str:
             try:
-                write_snapshot(path, self._identity, tables, go_on=lambda: not self._is_stopped)
-                self._compress()
+                write_snapshot(path, self._identity, tables, go_on=go_on)
+                self._compress(go_on)
             except Exception as error:  # noqa: BLE001 - told to the user
                 return str(error)
             return ""
 
         return write
 
-    def _compress(self) -> None:
+    def _compress(self, go_on: Callable[[], bool]) -> None:
         """Compress the log before the newest snapshot, and the snapshots before it."""
         places = list_snapshots(self._directory)
-        seal(self._log_directory, places[-1].offset)
+        seal(self._log_directory, places[-1].offset, go_on)
         for place in places[:-1]:
-            compress_snapshot(place)
+            compress_snapshot(place, go_on)
 
     # -- when it is written -----------------------------------------------------------------------
 
@@ -249,32 +284,60 @@ class Snapshots:
         """Wait for a snapshot, and clean up behind it: the body of a thread."""
         problem = run()
         if problem:
-            discard(path)
+            # It may have been complete, and what failed was to compress older ones.
+            if path.with_suffix(".lock").exists():
+                discard(path)
             if not self._is_stopped:
                 self._failed(offset, problem)
             return
         self.failure = ""
+        self._drop()
+
+    def _drop(self) -> None:
+        """Delete what newer snapshots make superfluous."""
         log = self._log()
-        if self._options.retain is None or log is None:
+        if self._retain is None or log is None:
             return
         try:
-            # Not before the log is on the disk as far as the snapshot goes.
+            # Not before the log is on the disk: its newest segment must never be the only one and
+            # empty, since that would look like a log without transactions.
             log.flush()
-            drop_superfluous(self._directory, self._log_directory, self._options.retain)
+            if not self._holders:  # else the next snapshot will do it
+                drop_superfluous(self._directory, self._log_directory, self._retain)
         except OSError as error:
-            self._failed(offset, f"what it makes superfluous cannot be deleted: {error}")
-        except (Error, DurabilityError):
+            self.failure = f"what snapshots make superfluous cannot be deleted: {error}"
+            self._warn(self.failure)
+        except Error:
             return  # The disk failed, or the database was closed: whoever commits is told.
+
+    def tidy(self) -> None:
+        """Delete what is superfluous, now that a segment has begun: the one before may be that.
+
+        While a snapshot is being written, this waits for its end.
+        """
+        if self._retain is not None and not self._is_stopped and not self.is_running:
+            self._tidying = threading.Thread(target=self._drop, name="stdb tidying", daemon=True)
+            self._tidying.start()
 
     def _failed(self, offset: int, reason: str) -> None:
         self.failure = f"the snapshot after transaction {offset} was not written: {reason}"
         self._warn(self.failure)
 
     def wait(self) -> None:
-        """Return when none is being written."""
-        thread = self._thread
-        if thread is not None:
-            thread.join()
+        """Return when none is being written, and nothing deleted."""
+        for thread in (self._thread, self._tidying):
+            if thread is not None and thread is not threading.current_thread():
+                thread.join()
+
+    @contextmanager
+    def hold(self) -> Iterator[None]:
+        """Have nothing deleted for as long as somebody reads the files."""
+        holder = object()
+        self._holders.add(holder)
+        try:
+            yield
+        finally:
+            self._holders.discard(holder)
 
     def stop(self) -> None:
         """Give up the one that is being written."""
@@ -283,12 +346,11 @@ class Snapshots:
         if child is not None:
             with suppress(OSError):
                 os.kill(child, signal.SIGKILL)
-        if self._thread is not threading.current_thread():
-            self.wait()
+        self.wait()
 
     def forked(self) -> None:
         """Forget everything, in a child process."""
-        self._thread = None
+        self._thread = self._tidying = None
         self._child = None
         self._is_stopped = True
 
@@ -325,7 +387,16 @@ def drop_superfluous(directory: Path, log_directory: Path, retain: int) -> None:
         if following.start > oldest + 1:
             break
         segment.path.with_suffix(".ofs").unlink(missing_ok=True)
-        segment.path.unlink()
+        segment.path.unlink(missing_ok=True)
+
+
+def log_bytes(directory: Path) -> int:
+    """Return how long all segments of a log are."""
+    total = 0
+    for segment in list_segments(directory):
+        with suppress(OSError):  # deleted meanwhile
+            total += segment.path.stat().st_size
+    return total
 
 
 def file_bytes(directory: Path) -> int:
@@ -379,7 +450,7 @@ def usage(path: Path, log: Any) -> Usage:
         log.durable_offset,
         segments[0].start if segments else 0,
         len(segments),
-        sum(segment.path.stat().st_size for segment in segments),
+        log_bytes(path / "clog"),
         len(places),
         file_bytes(path / "snapshots"),
         places[-1].offset if places else None,
