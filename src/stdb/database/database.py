@@ -300,22 +300,25 @@ class Database(Calls, Procedures, Querying, Publishing, Durable):
             return self._logs.follow(num_lines, severity)
         return self._logs.tail(num_lines, severity)
 
-    def fork(self, *, schedules: bool = False) -> Database:
+    def fork(self, *, schedules: bool = False, clock: Clock | None = None) -> Database:
         """Return an independent copy in memory: rows are shared, indexes are copied.
 
-        Both go on alone from here. The copy has the same identity, owner, module and clock.
+        Both go on alone from here. The copy has the same identity, owner, module and, unless it is
+        given another one, clock.
 
         Parameters
         ----------
         schedules : bool
             Whether scheduled rows call their functions in the copy, too. As after a restart,
             intervals begin anew.
+        clock : Clock, optional
+            Where the copy's timestamps come from.
         """
         with self.transaction(readonly=True):
             store = self._store.copy()
         forked = Database.__new__(Database)
         forked._limits = self._limits
-        forked._set_up(self._program, self._name, self._clock, self._owner, store)
+        forked._set_up(self._program, self._name, clock or self._clock, self._owner, store)
         forked._identity = self._identity
         forked._ids = self._ids.copy()
         forked._keys, forked._authority = self._keys, self._who_vouches()

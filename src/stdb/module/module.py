@@ -6,7 +6,8 @@ definition, validated like that of any compiled module, with the Python function
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar, cast, overload
+from weakref import WeakSet
 
 import msgspec
 
@@ -57,12 +58,15 @@ class Module(Visibility, Outside):
     <Module 'chat', 1 table, 1 reducer>
     """
 
+    _made: ClassVar[WeakSet[Module]] = WeakSet()
+
     def __init__(self, name: str) -> None:
         if name.__class__ is not str or not name:
             raise DefinitionError(f"a module's name is a non-empty str, not {name!r}")
         self.name = name
         #: The archive of its source, when it came from a file (see `archive`); else empty.
         self.archive = b""
+        Module._made.add(self)
         self._tables: dict[str, TableDeclaration] = {}
         self._reducers: dict[str, ReducerDeclaration] = {}
         #: Functions whose row class is not there yet -> its name, and what declares them.
@@ -95,6 +99,11 @@ class Module(Visibility, Outside):
         from .source import from_file  # only who has a file needs it
 
         return from_file(path)
+
+    @staticmethod
+    def all() -> list[Module]:
+        """Return the modules that there are in this process, by their names."""
+        return sorted(Module._made, key=lambda module: module.name)
 
     def __repr__(self) -> str:
         tables, reducers = len(self._tables), len(self._reducers)

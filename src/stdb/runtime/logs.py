@@ -53,6 +53,8 @@ class Logs:
         self._count = 0
         self._files: LogFiles | None = None
         self._only_read = False
+        #: Whether records reach Python's `logging` too.
+        self.tells_logging = True
         self._file_failed = False
         # Taken as it is, not through the condition, whose methods an interrupt could cut short.
         self._lock = RLock()
@@ -96,7 +98,8 @@ class Logs:
             if self._files is not None and not self._only_read:
                 self._write_to_file(self._files, record)
             self._changed.notify_all()
-        self._tell_logging(record)
+        if self.tells_logging:
+            self._tell_logging(record)
 
     def system(self, level: str, message: str, **fields: Any) -> None:
         """Add a record of the database's own."""
