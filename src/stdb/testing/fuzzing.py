@@ -27,8 +27,9 @@ if TYPE_CHECKING:
     from .steps import Invariant
 
 STEPS_S: Final = (0.001, 1, 60, 3600, 86_400)
-_SHRINK_S: Final = 10.0
-_SEARCH_S: Final = 1.0
+#: How long a failure is made shorter at a time, in seconds of this process.
+_SHRINK_S: Final = 1.5
+_TRIES: Final = 300
 
 
 class Plan:
@@ -149,17 +150,9 @@ def fuzz(
             if found is None:
                 continue
             shortest = shrink(found, attempt, plan.reducers, _SHRINK_S)
-            # Leaving steps out gets stuck where fewer calls need other arguments: look for those.
-            until = time.monotonic() + _SEARCH_S
-            trial = 0
-            while len(shortest.calls) > 1 and time.monotonic() < until:
-                trial += 1
-                run = Run(plan.base, checks, allow)
-                text = f"{chosen}/{number}/{trial}"
-                shorter = _run(plan, run, given, text, len(shortest.calls) - 1)
-                if shorter is not None and shorter.invariant == shortest.invariant:
-                    shortest = shrink(shorter, attempt, plan.reducers, _SHRINK_S)
-                    until = time.monotonic() + _SEARCH_S
+            rng = random.Random(f"{chosen}/{number}/shorter")  # noqa: S311 - to be repeated
+            while (shorter := _shorter(plan, shortest, given, rng, attempt)) is not None:
+                shortest = shrink(shorter, attempt, plan.reducers, _SHRINK_S)
             raise InvariantBroken(
                 shortest.invariant,
                 shortest.calls,
@@ -187,6 +180,45 @@ def _run(
         return broken
     finally:
         run.close()
+    return None
+
+
+def _shorter(
+    plan: Plan,
+    broken: InvariantBroken,
+    given: dict[tuple[str, str], list[Any]],
+    rng: random.Random,
+    attempt: Callable[[list[Step]], InvariantBroken | None],
+) -> InvariantBroken | None:
+    """Look for a failure of one call less that ends in another call, which shrinking cannot find.
+
+    All but the last call stay, less one of them; last calls are drawn anew. One that is refused
+    leaves the database as it is, so that the next can be tried on it.
+    """
+    until = time.process_time() + _SHRINK_S
+    names = list(plan.reducers)
+    seen: set[str] = set()
+    for left_out in range(len(broken.calls) - 1):
+        prefix = broken.calls[:left_out] + broken.calls[left_out + 1 : -1]
+        if repr(prefix) in seen:
+            continue
+        seen.add(repr(prefix))
+        run: Run | None = None
+        for _ in range(_TRIES):
+            if time.process_time() > until:
+                return None
+            if run is None:
+                run = Run(plan.base, (), (Exception,))
+                for step in prefix:
+                    run.take(step)
+            step = _step(plan, run, given, rng, rng.choice(names))
+            if run.take(step) is not None:
+                continue
+            run.close()
+            run = None
+            found = attempt([*prefix, step])
+            if found is not None and found.invariant == broken.invariant:
+                return found
     return None
 
 

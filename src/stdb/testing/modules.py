@@ -9,12 +9,13 @@ from ..clock import ManualClock
 from ..database import Database
 from ..errors import UsageError, shorten, unknown_name
 from ..module import Module
+from ..module.file_module import FileModule
 
 if TYPE_CHECKING:
     from ..module import ReducerDeclaration
 
 #: What can be tested: a module, the file of a compiled one, or a database to begin with.
-Testable = Module | Database | str | os.PathLike[str]
+Testable = Module | FileModule | Database | str | os.PathLike[str]
 
 
 def start(module: Testable, clock: ManualClock | None = None) -> Database:
@@ -27,7 +28,7 @@ def start(module: Testable, clock: ManualClock | None = None) -> Database:
 
 def reducers_of(module: Testable) -> dict[str, ReducerDeclaration]:
     """Return the reducers that somebody can call."""
-    if isinstance(module, Module):
+    if isinstance(module, Module | FileModule):
         declared = module.freeze().reducers
     elif isinstance(module, Database):
         declared = module._reducers

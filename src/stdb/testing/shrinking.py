@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from itertools import combinations
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -17,6 +18,10 @@ if TYPE_CHECKING:
 
 #: Up to here an integer may be the number of a row.
 _NUMBER_MAX: Final = 100
+#: Integers above are lowered by halving.
+_SMALL: Final = 8
+#: How many integers are tried in pairs.
+_PAIRED_MAX: Final = 8
 
 
 def shrink(
@@ -38,9 +43,9 @@ def shrink(
     budget_s : float
         When to be content with what there is, in seconds.
     """
-    shrinker = _Shrinker(broken, attempt, time.monotonic() + budget_s)
+    shrinker = _Shrinker(broken, attempt, time.process_time() + budget_s)
     try:
-        while shrinker.leave_out() | shrinker.simplify(reducers):
+        while shrinker.leave_out() or shrinker.simplify(reducers) or shrinker.lower_together():
             pass
     except TimeoutError:
         pass
@@ -62,7 +67,7 @@ class _Shrinker:
 
     def _fails(self, steps: list[Step]) -> bool:
         """Whether these steps fail the same way; then they are the failure from now on."""
-        if time.monotonic() > self._until:
+        if time.process_time() > self._until:
             raise TimeoutError
         found = self._attempt(steps)
         if found is None or found.invariant != self.broken.invariant:
@@ -71,43 +76,94 @@ class _Shrinker:
         return True
 
     def leave_out(self) -> bool:
-        """Take as many steps away as can be; whether there were any."""
+        """Take as many steps away as can be, large pieces first; whether there were any."""
         before = len(self.broken.calls)
-        while any(self._fails(steps) for steps in _fewer(self.broken.calls)):
+        size = before // 2
+        while size:
+            begin = len(self.broken.calls) - size
+            while begin >= 0:
+                steps = self.broken.calls
+                self._fails(steps[:begin] + steps[begin + size :])
+                begin = min(begin, len(self.broken.calls)) - size
+            size //= 2
+        while any(self._fails(steps) for steps in _renumbered(self.broken.calls)):
             pass
         return len(self.broken.calls) < before
+
+    def lower_together(self) -> bool:
+        """Lower two integers at a time; whether that did anything."""
+        changed = False
+        while any(self._fails(steps) for steps in _lowered_pairs(self.broken.calls)):
+            changed = True
+        return changed
 
     def simplify(self, reducers: Mapping[str, ReducerDeclaration]) -> bool:
         """Make each step as simple as can be; whether that changed any."""
         changed = False
         position = 0
-        while position < len(steps := self.broken.calls):
-            others = _simpler_step(steps[position], reducers)
-            if any(
-                self._fails([*steps[:position], other, *steps[position + 1 :]]) for other in others
-            ):
+        while position < len(self.broken.calls):
+            for place, arg in enumerate(self.broken.calls[position].args):
+                if type(arg) is int and arg > _SMALL:
+                    changed |= self._lower(position, place, arg)
+            while position < len(steps := self.broken.calls):
+                others = _simpler_step(steps[position], reducers)
+                if not any(self._fails(_replaced(steps, position, other)) for other in others):
+                    break
                 changed = True
-            else:
-                position += 1
+            position += 1
         return changed
 
+    def _lower(self, position: int, place: int, value: int) -> bool:
+        """Lower an argument to the least that fails, as if all above it did too."""
+        least, lowest = 0, value
+        while least < lowest and position < len(self.broken.calls):
+            middle = (least + lowest) // 2
+            step = self.broken.calls[position]
+            args = (*step.args[:place], middle, *step.args[place + 1 :])
+            other = msgspec.structs.replace(step, args=args)
+            if self._fails(_replaced(self.broken.calls, position, other)):
+                lowest = middle
+            else:
+                least = middle + 1
+        return lowest < value
 
-def _fewer(steps: list[Step]) -> Iterator[list[Step]]:
-    """Yield the steps without some of them: large pieces first, then single ones."""
-    size = len(steps) // 2
-    while size:
-        for begin in range(len(steps) - size, -1, -size):
-            rest = steps[begin + size :]
-            yield steps[:begin] + rest
-            if size == 1 and rest:
-                # What the step created may have been the first of several rows: the numbers that
-                # sequences gave to the others move down.
-                for lowered in _renumbered(rest):
-                    yield steps[:begin] + lowered
-        size //= 2
+
+def _replaced(steps: list[Step], position: int, step: Step) -> list[Step]:
+    return [*steps[:position], step, *steps[position + 1 :]]
+
+
+def _lowered_pairs(steps: list[Step]) -> Iterator[list[Step]]:
+    """Yield the steps with two integers lowered by as much: one may be a bound of the other."""
+    places = [
+        (number, place)
+        for number, step in enumerate(steps)
+        for place, arg in enumerate(step.args)
+        if type(arg) is int and arg > 0 and step.kind == "call"
+    ]
+    for first, second in combinations(places[:_PAIRED_MAX], 2):
+        stride = min(steps[number].args[place] for number, place in (first, second))
+        while stride:
+            lowered = list(steps)
+            for number, place in (first, second):
+                args = list(lowered[number].args)
+                args[place] -= stride
+                lowered[number] = msgspec.structs.replace(lowered[number], args=tuple(args))
+            yield lowered
+            stride //= 2
 
 
 def _renumbered(steps: list[Step]) -> Iterator[list[Step]]:
+    """Yield the steps without one of them, and with lower numbers in those behind it.
+
+    What it created may have been the first of several rows: the numbers that a sequence gave to
+    the others move down.
+    """
+    for begin in range(len(steps) - 1):
+        for lowered in _lower_numbers(steps[begin + 1 :]):
+            yield steps[:begin] + lowered
+
+
+def _lower_numbers(steps: list[Step]) -> Iterator[list[Step]]:
     """Yield the steps with some small integers lowered by one: all, or those of one parameter."""
     places = {
         (step.name, place)

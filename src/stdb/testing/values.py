@@ -52,6 +52,8 @@ class Pool:
 
     def __init__(self) -> None:
         self._values: dict[object, dict[Any, None]] = {}
+        #: Those of unique columns: an argument often names a row.
+        self._keys: dict[object, dict[Any, None]] = {}
 
     @classmethod
     def of(cls, database: Database, identities: Iterable[Identity] = ()) -> Pool:
@@ -65,13 +67,19 @@ class Pool:
                 kept = list(table.rows.values())
                 if len(kept) > 2 * _ROWS_MAX:
                     kept = kept[:_ROWS_MAX] + kept[-_ROWS_MAX:]
+                fields = table.shape.fields
+                keys = {c.columns[0] for c in table.definition.constraints if len(c.columns) == 1}
                 for row in kept:
-                    pool._add(table.shape, row)
+                    for position, field in enumerate(fields):
+                        value = getattr(row, field.attribute)
+                        pool._add(field.shape, value)
+                        if position in keys:
+                            pool._keys.setdefault(key_of(field.shape), {})[value] = None
         return pool
 
-    def of_kind(self, shape: sh.Shape) -> list[Any]:
-        """Return the values that a parameter of this shape could take."""
-        known = self._values.get(key_of(shape), ())
+    def of_kind(self, shape: sh.Shape, *, keys: bool = False) -> list[Any]:
+        """Return the values that a parameter of this shape could take, or only keys of rows."""
+        known = (self._keys if keys else self._values).get(key_of(shape), ())
         if isinstance(shape, sh.Int):
             return [value for value in known if shape.low <= value <= shape.high]
         return list(known)
@@ -104,10 +112,11 @@ def neighbour(shape: sh.Shape, value: Any, step: int) -> Any:
 
 def draw(rng: random.Random, shape: sh.Shape, pool: Pool) -> Any:
     """Return a value: of the database, next to one of those, or any."""
-    known = pool.of_kind(shape)
-    if not known or rng.random() < 0.25:
+    kind = rng.random()
+    known = pool.of_kind(shape, keys=kind < 0.4)
+    if not known or kind > 0.75:
         return any_value(rng, shape)
-    return neighbour(shape, rng.choice(known), rng.choice((0, 0, 1, -1)))
+    return neighbour(shape, rng.choice(known), rng.choice((0, 0, 0, 1, -1)))
 
 
 def any_value(rng: random.Random, shape: sh.Shape) -> Any:
@@ -184,7 +193,7 @@ def simpler(shape: sh.Shape, value: Any) -> Iterator[Any]:
         case sh.Bool():
             yield from (False,) if value else ()
         case sh.Int():
-            yield from _simpler_integers(value)
+            yield from (other for other in _simpler_integers(value) if other <= shape.high)
         case sh.Float():
             if value not in (0.0, 1.0):
                 yield from (0.0, 1.0)
@@ -192,7 +201,10 @@ def simpler(shape: sh.Shape, value: Any) -> Iterator[Any]:
                     yield float(int(value))
         case sh.Text() | sh.Blob() | sh.Sequence():
             half = len(value) // 2
-            yield from (value[:0], value[:half], value[half:], value[1:]) if value else ()
+            if value:
+                yield value[:0]
+            if half:
+                yield from (value[:half], value[half:], value[1:])
             if isinstance(shape, sh.Sequence):
                 for position, each in enumerate(value):
                     for other in simpler(shape.element, each):
@@ -212,14 +224,14 @@ def simpler(shape: sh.Shape, value: Any) -> Iterator[Any]:
         case sh.Wrapped(cls=cls, attribute=attribute):
             if cls in (Timestamp, TimeDuration):
                 for number in _simpler_integers(getattr(value, attribute)):
-                    yield cls(number)
+                    if number <= sh.I64.high:
+                        yield cls(number)
 
 
 def _simpler_integers(value: int) -> Iterator[int]:
-    """Yield integers nearer to 0: in ever smaller strides, so that a bound is found quickly."""
-    if value < 0:
+    """Yield integers nearer to 0, and a positive one for a negative one."""
+    if value > 0:
+        yield from sorted({0, value // 2, value - 1})
+    elif value < 0:
         yield -value
-    sign, stride = (1 if value > 0 else -1), abs(value)
-    while stride:
-        yield value - sign * stride
-        stride //= 2
+        yield from sorted({0, -(-value // 2), value + 1}, reverse=True)
