@@ -107,7 +107,7 @@ class Run:
         allow: tuple[type[BaseException], ...],
     ) -> None:
         self.clock = ManualClock(base._micros())
-        self.db = base.fork(clock=self.clock)
+        self.db = base.fork(schedules=True, clock=self.clock)
         self.db._logs.tells_logging = False  # thousands of refusals are what a run consists of
         self.steps: list[Step] = []
         self.connections: dict[str, Connection] = {}
