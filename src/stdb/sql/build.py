@@ -7,7 +7,10 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+import msgspec
+
 from . import syntax as s
+from .tokens import param_name
 
 #: How deep expressions may be nested; chains of AND and OR do not count.
 DEPTH_MAX: Final = 80
@@ -15,6 +18,14 @@ _NOT_SHOWN: Final = frozenset({"TABLES", "COLUMNS", "CREATE", "FUNCTIONS", "DATA
 _OPERATORS: Final[dict[str, s.CompareOperator]] = {
     "EQ": "=", "EQEQ": "=", "NE": "<>", "LT": "<", "GT": ">", "LE": "<=", "GE": ">=",
 }  # fmt: skip
+
+
+class Mark(msgspec.Struct, gc=False):
+    """A terminal as the parser read it."""
+
+    type: str
+    value: str
+    start_pos: int
 
 
 class Refused(Exception):  # noqa: N818 - never leaves the layer
@@ -306,8 +317,7 @@ class Builder:
 
     def param(self, parts: list[Any]) -> s.Param:
         token = parts[0]
-        text: str = token.value
-        return s.Param(token.start_pos, int(text[1:]) if text[0] == "?" else text[1:].strip())
+        return s.Param(token.start_pos, param_name(token.value))
 
     def column(self, parts: list[Any]) -> s.Column:
         names, position = parts[0]

@@ -1,30 +1,29 @@
-"""Reads a statement: `grammar.lark` by Lark's LALR parser, with a lexer that knows the place.
+"""Reads a statement: `grammar.lark` by Lark's LALR table, with words that depend on the place.
 
 SQL reserves few words, and which ones depends on the place: ``from`` is a fine name of a column.
-So the lexer asks the parser, before each word, whether a name can stand there, and takes the word
-for a keyword only where it is reserved. Reading is iterative and linear: neither long nor deep
+So before each word the table is asked whether a name can stand there, and the word is taken for a
+keyword only where it is reserved. Reading is iterative and linear: neither long nor deep
 text overflows the stack.
 """
 
 from __future__ import annotations
 
-import itertools
 from functools import cache
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import lark
-from lark.exceptions import UnexpectedToken
-from lark.lexer import Lexer, Token
+from lark.lexer import Lexer
+from lark.parsers.lalr_analysis import Shift
 
-from ..errors import SqlError
+from ..errors import InternalError, SqlError
 from . import tokens as t
-from .build import Builder, Refused
-from .refusals import explain_unexpected
+from .build import Builder, Mark, Refused
+from .refusals import Unexpected, explain_unexpected
 from .tokens import RawToken
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from .syntax import Statement
 
@@ -36,39 +35,6 @@ _NOT_WORDS: Final = frozenset(
     "STAR DOT ANY_NAME STRING COLUMN_ALIAS TABLE_NAME TABLE_ALIAS INSERT_TABLE LPAR RPAR COMMA EQ "
     "EQEQ NE LT GT LE GE PLUS MINUS SLASH PERCENT PARAM FUNC NUMBER HEX COLUMN_NAME".split()
 )
-
-
-class _PlacedLexer(Lexer):
-    """Gives each word the terminal that it is in its place."""
-
-    __future_interface__ = 2
-
-    def __init__(self, lexer_conf: Any) -> None:
-        pass
-
-    def lex(self, lexer_state: Any, parser_state: Any) -> Iterator[Token]:
-        raw: list[RawToken] = lexer_state.text
-        states = parser_state.parse_conf.states
-        clause = previous = ""
-        followers = [*raw[1:], RawToken("", "", 0)]
-        marks = itertools.count()
-        for token, follower in zip(raw, followers, strict=True):
-            kind, text, position = token
-            terminal, shown = kind, text
-            if kind == "QUOTED":
-                accepted = states[parser_state.position]
-                terminal = _name_terminal(accepted, clause) or "OTHER"
-            elif kind == "WORD":
-                accepted = states[parser_state.position]
-                terminal = _word_terminal(text.upper(), accepted, clause, previous, follower)
-                if terminal in _CLAUSES:
-                    clause = terminal
-                elif terminal == "JOIN":
-                    clause = "FROM"
-            elif text == "?":
-                shown = f"?{next(marks)}"
-            previous = terminal
-            yield Token(terminal, shown, position)
 
 
 def _name_terminal(accepted: dict[str, Any], clause: str) -> str:
@@ -115,11 +81,110 @@ def _keyword(word: str) -> str:
     return "OTHER" if word in _NOT_WORDS else word
 
 
+class _NoLexer(Lexer):
+    """The terminals come from `_Reading`: Lark only makes the table."""
+
+    __future_interface__ = 2
+
+    def __init__(self, lexer_conf: Any) -> None:
+        pass
+
+    def lex(self, lexer_state: Any, parser_state: Any) -> Iterator[Any]:
+        """Raise: nothing asks for it."""
+        raise InternalError(f"Lark's own parser is not used: {lexer_state}, {parser_state}")
+
+
+class _Table(NamedTuple):
+    """Lark's parse table, made ready: state -> terminal or rule -> action.
+
+    An action is the state to go to, or a triple: how many parts are made into something, by which
+    method of the builder (None where the one part stands for itself), by which rule.
+    """
+
+    states: dict[int, dict[str, Any]]
+    start: int
+    end: int
+
+
 @cache
-def _parser() -> lark.Lark:
+def _table() -> _Table:
     grammar = files(__package__).joinpath("grammar.lark").read_text(encoding="utf-8")
     builder: Any = Builder()
-    return lark.Lark(grammar, parser="lalr", lexer=_PlacedLexer, transformer=builder)
+    made: Any = lark.Lark(grammar, parser="lalr", lexer=_NoLexer, transformer=builder)
+    inner = made.parser.parser.parser  # Lark has no public way to its table
+    table, callbacks = inner.parse_table, inner.callbacks
+
+    def ready(action: Any, goal: Any) -> int | tuple[int, Callable[..., Any] | None, str]:
+        if action is Shift:
+            return int(goal)
+        plain = goal.options.expand1 and goal.alias is None and len(goal.expansion) == 1
+        return len(goal.expansion), None if plain else callbacks[goal], str(goal.origin.name)
+
+    states = {
+        state: {str(name): ready(*action) for name, action in actions.items()}
+        for state, actions in table.states.items()
+    }
+    return _Table(states, table.start_states["start"], table.end_states["start"])
+
+
+class _Reading:
+    """Gives each word the terminal that it is in its place."""
+
+    def __init__(self) -> None:
+        self.clause = self.previous = ""
+
+    def terminal(self, token: RawToken, follower: RawToken, accepted: dict[str, Any]) -> str:
+        """Return the terminal that `token` is where `accepted` may stand."""
+        if token.kind == "QUOTED":
+            terminal = _name_terminal(accepted, self.clause) or "OTHER"
+        elif token.kind == "WORD":
+            word = token.text.upper()
+            terminal = _word_terminal(word, accepted, self.clause, self.previous, follower)
+            if terminal in _CLAUSES:
+                self.clause = terminal
+            elif terminal == "JOIN":
+                self.clause = "FROM"
+        else:
+            terminal = token.kind
+        self.previous = terminal
+        return terminal
+
+
+def _read(raw: list[RawToken]) -> Statement:
+    """Run the table over the tokens, as Lark does, which hashes a rule for each reduction."""
+    table, reading = _table(), _Reading()
+    states, stack = table.states, [table.start]
+    values: list[Any] = []
+    end = RawToken("$END", "", 0)
+    for index, token in enumerate([*raw, end]):
+        if token is end:
+            terminal = "$END"
+        elif token.kind in {"WORD", "QUOTED"}:
+            follower = raw[index + 1] if index + 1 < len(raw) else end
+            terminal = reading.terminal(token, follower, states[stack[-1]])
+        else:
+            terminal = reading.previous = token.kind
+        while True:
+            action: Any = states[stack[-1]].get(terminal)
+            if action is None:
+                raise Unexpected(index, stack, values)
+            if action.__class__ is int:
+                stack.append(action)
+                values.append(Mark(terminal, token.text, token.position))
+                break
+            size, make, origin = action
+            if make is None:
+                stack[-1] = states[stack[-2]][origin]
+                continue
+            parts = values[-size:] if size else []
+            if size:
+                del values[-size:], stack[-size:]
+            values.append(make(parts))
+            stack.append(states[stack[-1]][origin])
+            if token is end and stack[-1] == table.end:
+                statement: Statement = values[-1]
+                return statement
+    raise InternalError("the parser stopped before the end")
 
 
 def parse(sql: str) -> Statement:
@@ -136,13 +201,12 @@ def parse(sql: str) -> Statement:
     """
     raw = t.tokenize(sql)
     try:
-        thread: Any = raw
-        statement: Statement = _parser().parse(thread)  # type: ignore[assignment]
+        return _read(raw)
     except Refused as refused:
         raise SqlError(refused.message, sql=sql, position=refused.position) from None
-    except UnexpectedToken as error:
-        raise explain_unexpected(sql, raw, error.token, error.state) from None
-    return statement
+    except Unexpected as error:
+        table = _table()
+        raise explain_unexpected(sql, raw, error, table.states, table.end) from None
 
 
 __all__ = ["parse"]

@@ -49,22 +49,33 @@ _SHOWN: Final = {
 _COMPARISONS: Final = frozenset(["EQ", "EQEQ", "NE", "LT", "GT", "LE", "GE"])
 
 
-def explain_unexpected(sql: str, raw: list[RawToken], token: Any, state: Any) -> SqlError:
-    """Return the error for `token`, which came where the parser, in `state`, could not use it."""
-    due = _due(state)
+class Unexpected(Exception):  # noqa: N818 - never leaves the layer
+    """A token that the parser could not use: its number, and what the parser had by then."""
+
+    def __init__(self, index: int, stack: list[int], values: list[Any]) -> None:
+        super().__init__(index)
+        self.index = index
+        self.stack = stack
+        self.values = values
+
+
+def explain_unexpected(
+    sql: str, raw: list[RawToken], error: Unexpected, states: dict[int, dict[str, Any]], end: int
+) -> SqlError:
+    """Return the error for the token that came where the parser could not use it."""
+    due = _due(error.stack, states, end)
     has_from = any(
         getattr(value, "type", None) == "FROM"
         or (isinstance(value, list) and any(isinstance(v, TableRef) for v in value))
-        for value in state.value_stack
+        for value in error.values
     )
-    at_end = token.type == "$END"
-    position = len(sql) if at_end else token.start_pos
-    if at_end:
-        index = len(raw)
-        found = "the end"
+    index = error.index
+    if index == len(raw):
+        position, found = len(sql), "the end"
     else:
-        index = next(i for i, each in enumerate(raw) if each.position == token.start_pos)
-        found = repr(raw[index].text if len(raw[index].text) < 40 else raw[index].text[:39] + "…")
+        position, text = raw[index].position, raw[index].text
+        text = "?" if raw[index].kind == "PARAM" and text[0] == "?" else text
+        found = repr(text if len(text) < 40 else text[:39] + "…")
     statement = raw[0].text.upper()
     if statement == "EXPLAIN" and len(raw) > 1:
         statement = raw[1].text.upper()
@@ -103,26 +114,25 @@ def _misspelt(raw: list[RawToken], index: int) -> str:
     return ""
 
 
-def _due(state: Any) -> set[str]:
+def _due(entered: list[int], states: dict[int, dict[str, Any]], end: int) -> set[str]:
     """Return the terminals that the parser could go on with; its table alone promises too many."""
-    states = state.parse_conf.states
     due = set()
-    for terminal in states[state.position]:
-        if not terminal.isupper() and terminal != "$END":
+    for terminal in states[entered[-1]]:
+        if not terminal.isupper():
             continue
-        stack = list(state.state_stack)
+        stack = list(entered)
         while terminal in states[stack[-1]]:
-            action, rule = states[stack[-1]][terminal]
-            if action.name == "Shift":
+            action = states[stack[-1]][terminal]
+            if isinstance(action, int):
                 due.add(terminal)
                 break
-            if rule.expansion:
-                del stack[-len(rule.expansion) :]
-            if rule.origin.name not in states[stack[-1]]:
+            size, _, rule = action
+            if size:
+                del stack[-size:]
+            if rule not in states[stack[-1]]:
                 break
-            following = states[stack[-1]][rule.origin.name][1]
-            stack.append(following)
-            if following == state.parse_conf.end_state:
+            stack.append(states[stack[-1]][rule])
+            if stack[-1] == end:
                 due.add(terminal)
                 break
     return due
@@ -158,7 +168,7 @@ def _by_statement(statement: str, raw: list[RawToken], index: int, due: set[str]
 def _by_token(raw: list[RawToken], index: int) -> str:
     if index == len(raw):
         return ""
-    kind, text, _ = raw[index]
+    kind, text = raw[index].kind, raw[index].text
     before = raw[index - 1] if index else None
     word = text.upper()
     if (kind == "WORD" and word in _UNSUPPORTED_WORDS) or text in _UNSUPPORTED_OPERATORS:

@@ -14,8 +14,8 @@ CompareOperator = OneOf["=", "<>", "<", ">", "<=", ">="]
 LiteralKind = OneOf["number", "string", "hex", "bool"]
 
 
-class Node(msgspec.Struct, frozen=True):
-    """The base: `position` is an offset in characters."""
+class Node(msgspec.Struct, frozen=True, gc=False):
+    """The base: `position` is an offset in characters. Trees have no cycles to collect."""
 
     position: int
 

@@ -9,7 +9,9 @@ from __future__ import annotations
 import itertools
 import re
 import unicodedata
-from typing import Final, NamedTuple
+from typing import Final
+
+import msgspec
 
 from ..errors import SqlError
 
@@ -17,8 +19,11 @@ from ..errors import SqlError
 NESTING_MAX: Final = 47
 
 
-class RawToken(NamedTuple):
-    """A token: its kind (``WORD``, ``QUOTED``, a terminal of the grammar), its text, its place."""
+class RawToken(msgspec.Struct, gc=False):
+    """A token: its kind (``WORD``, ``QUOTED``, a terminal of the grammar), its text, its place.
+
+    The text of a ``?`` has its number from 0 behind it.
+    """
 
     kind: str
     text: str
@@ -60,7 +65,7 @@ def tokenize(sql: str) -> list[RawToken]:
         There is something that is no token, no statement, or more than one.
     """
     tokens: list[RawToken] = []
-    position, end, nesting = 0, len(sql), 0
+    position, end, nesting, marks = 0, len(sql), 0, 0
     simple = sql.isascii()
     match_at = _PATTERN.match
     while position < end:
@@ -91,6 +96,9 @@ def tokenize(sql: str) -> list[RawToken]:
             raise _odd_string(sql, kind, text, position)
         if kind == "XSTRING":
             tokens.append(RawToken("HEX", text, position))
+        elif text == "?":
+            tokens.append(RawToken(kind, f"?{marks}", position))
+            marks += 1
         elif kind not in {"SPACE", "COMMENT"}:
             tokens.append(RawToken(kind, text, position))
         position = match.end()
@@ -101,11 +109,15 @@ def tokenize(sql: str) -> list[RawToken]:
 
 def place_of_param(sql: str, name: str | int) -> int | None:
     """Return where a statement that parses has the parameter: its number from 0, or its name."""
-    marks = [token for token in tokenize(sql) if token.kind == "PARAM"]
-    if isinstance(name, int):
-        places = [token.position for token in marks if token.text == "?"]
-        return places[name] if name < len(places) else None
-    return next((mark.position for mark in marks if mark.text[1:].strip() == name), None)
+    for token in tokenize(sql):
+        if token.kind == "PARAM" and param_name(token.text) == name:
+            return token.position
+    return None
+
+
+def param_name(text: str) -> str | int:
+    """Return the name of a parameter, or its number from 0, of the text of its token."""
+    return int(text[1:]) if text[0] == "?" else text[1:].strip()
 
 
 def _one_statement(sql: str, tokens: list[RawToken]) -> list[RawToken]:
@@ -188,4 +200,4 @@ AS_COLUMN_ALIAS: Final = frozenset(
 #: What makes a NOT after an expression an operator, and no alias.
 AFTER_NOT: Final = frozenset("BETWEEN ILIKE IN LIKE REGEXP RLIKE SIMILAR".split())
 
-__all__ = ["NESTING_MAX", "RawToken", "place_of_param", "tokenize"]
+__all__ = ["NESTING_MAX", "RawToken", "param_name", "place_of_param", "tokenize"]

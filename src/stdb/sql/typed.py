@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from .result import ResultColumn
 
 
-class Expr(msgspec.Struct, eq=False):
-    """An expression."""
+class Expr(msgspec.Struct, eq=False, gc=False):
+    """An expression. Trees have no cycles to collect."""
 
     shape: sh.Shape
     nullable: bool
