@@ -182,6 +182,29 @@ def test_plans_follow_tables_that_grow() -> None:
     assert database.explain(sql).startswith("scan customer")
 
 
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT * FROM purchase WHERE number IN (1, 2, 3, 4)",
+        "UPDATE purchase SET item = 'y' WHERE number IN (1, 2, 3, 4)",
+        "DELETE FROM purchase WHERE number IN (1, 2, 3, 4)",
+    ],
+)
+def test_a_plan_made_for_an_empty_table_does_not_stay(sql: str) -> None:
+    database = stdb.Database(module)
+    database.sql(sql)
+    assert "scan purchase" in database.explain(sql)
+    with database.transaction() as tx:
+        for i in range(500):
+            tx.db.purchase.insert(number=i, customer=1, day=1, item="")
+    assert "by index unique btree (number)" in database.explain(sql)
+    if sql.startswith("SELECT"):
+        with database.sql_stream(sql) as rows:
+            assert sorted(row.number for row in rows) == [1, 2, 3, 4]
+    result = database.sql(sql)
+    assert len(result) + result.updated + result.deleted == 4
+
+
 def test_a_limit_stops_early(database: stdb.Database) -> None:
     sql = "SELECT p.* FROM purchase p JOIN customer c ON p.customer = c.id LIMIT 2"
     source = stdb.debug.source(database, sql)

@@ -97,6 +97,35 @@ def test_a_view_is_not_written(database: stdb.Database, monkeypatch: pytest.Monk
                 database.sql(sql, **options)
 
 
+def test_old_statements_make_room(database: stdb.Database) -> None:
+    """However long they are: a program that formats values into its statements has many."""
+    first = "SELECT * FROM person WHERE name = 'first'"
+    database.sql(first)
+    queries = database._queries
+    assert queries is not None
+    kept = queries._prepared
+    assert [sql for sql, _, _ in kept] == [first]
+    for i in range(5):
+        database.sql(f"SELECT * FROM person WHERE name = '{i}{'x' * 600_000}'")
+    assert 0 < len(kept) <= 3
+    assert queries._kept_chars == sum(len(sql) for sql, _, _ in kept)
+    for i in range(1100):
+        database.sql(f"SELECT * FROM person WHERE id = {i}")
+    assert len(kept) == 1024
+
+
+def test_a_sender_is_an_identity(database: stdb.Database) -> None:
+    for call in (
+        database.sql,
+        database.explain,
+        lambda *a, **k: database.sql_stream(*a, **k).__enter__(),
+    ):
+        with pytest.raises(stdb.TypeMismatch, match="sender is an Identity, not str"):
+            call("SELECT * FROM person", sender="00ff")
+    with database.transaction() as tx, pytest.raises(stdb.TypeMismatch):
+        tx.sql("SELECT * FROM person", sender=5)
+
+
 def test_update_takes_the_first_of_two_values(database: stdb.Database) -> None:
     database.sql("UPDATE pair SET b = 1, b = 2 WHERE a = 1", strict=True)
     assert database.sql("SELECT b FROM pair WHERE a = 1").scalar() == 1

@@ -11,6 +11,8 @@ from ..sql.names import OWNER, Fault, Rights
 from ..sql.result import Result
 from ..sql.run import PreparedChange, PreparedQuery, explain, prepare
 from ..sql.view_query import note_reads, view_query
+from ..types.values import Identity
+from .core import refuse_identity
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -19,11 +21,11 @@ if TYPE_CHECKING:
     from ..module.views import ViewDeclaration
     from ..sql.run import AnyPrepared, ReadingStatement
     from ..storage.read_set import ReadSet
-    from ..types.values import Identity
     from .core import Core
 
-#: How many compiled statements a database keeps.
+#: How many compiled statements a database keeps, and of how many characters together.
 _KEPT_MAX = 1024
+_KEPT_CHARS_MAX = 2_000_000
 
 
 class Queries:
@@ -35,6 +37,7 @@ class Queries:
         self._state = database._store.state
         self._owner = database.owner
         self._prepared: dict[tuple[str, bool, bool], AnyPrepared] = {}
+        self._kept_chars = 0
         self._version = self._store.schema_version
         #: Queries that views have returned; None for an empty text.
         self._of_views: dict[tuple[str, str], PreparedQuery | None] = {}
@@ -50,7 +53,7 @@ class Queries:
     ) -> Result:
         """Run one statement in a transaction of its own."""
         state = self._state
-        by_owner = sender is None or sender == self._owner
+        by_owner = sender is None or self._is_owner(sender)
         with state.lock:
             # A reader that holds the lock needs not be counted: nobody writes meanwhile.
             if state.thread is not None or (state.readers and get_ident() in state.readers):
@@ -81,7 +84,7 @@ class Queries:
         strict: bool,
     ) -> Result:
         """Run one statement in the open transaction `tx`."""
-        by_owner = sender is None or sender == self._owner
+        by_owner = sender is None or self._is_owner(sender)
         prepared = self._find(sql, by_owner, strict)
         caller = sender or self._owner
         if isinstance(prepared, PreparedChange):
@@ -135,10 +138,15 @@ class Queries:
             rows = [cls(**dict(zip(attributes, row, strict=True))) for row in rows]
         return rows
 
+    def _is_owner(self, sender: Identity) -> bool:
+        if sender.__class__ is not Identity:
+            refuse_identity("sender", sender)
+        return sender == self._owner
+
     def explain(self, sql: str, sender: Identity | None, *, strict: bool) -> str:
         """Return the plan of a statement."""
         with self._state.lock:
-            by_owner = sender is None or sender == self._owner
+            by_owner = sender is None or self._is_owner(sender)
             return explain(self._find(sql, by_owner, strict))
 
     def find(self, sql: str, *, strict: bool = False) -> AnyPrepared:
@@ -155,16 +163,25 @@ class Queries:
             if not isinstance(sql, str):
                 raise SqlError(f"a statement is a str, not {type(sql).__name__}")
             prepared = prepare(sql, self._store.by_name, self._rights(by_owner), strict=strict)
-            if len(self._prepared) >= _KEPT_MAX:
-                self._prepared.pop(next(iter(self._prepared)))
-            self._prepared[key] = prepared
+            self._keep(key, prepared)
         return prepared
+
+    def _keep(self, key: tuple[str, bool, bool], prepared: AnyPrepared) -> None:
+        """Keep a compiled statement, and forget the oldest ones that there is no room for."""
+        kept = self._prepared
+        self._kept_chars += len(key[0])
+        while kept and (len(kept) >= _KEPT_MAX or self._kept_chars > _KEPT_CHARS_MAX):
+            oldest = next(iter(kept))
+            del kept[oldest]
+            self._kept_chars -= len(oldest[0])
+        kept[key] = prepared
 
     def _rights(self, by_owner: bool) -> Rights:
         return OWNER if by_owner else Rights(owner=False, rules=self._read_rules())
 
     def _forget(self) -> None:
         self._prepared.clear()
+        self._kept_chars = 0
         self._of_views.clear()
         self._version = self._store.schema_version
 
@@ -206,7 +223,7 @@ class RowStream:
         self._tx.__enter__()
         try:
             queries = self._queries
-            by_owner = sender is None or sender == queries._owner
+            by_owner = sender is None or queries._is_owner(sender)
             caller = sender or queries._owner
             prepared = queries._find(sql, by_owner, strict)
             if not isinstance(prepared, PreparedChange):

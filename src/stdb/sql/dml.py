@@ -14,7 +14,7 @@ from . import typed as t
 from .check_write import Delete, Insert, Update
 from .generate import QueryWriter
 from .generate_expression import ExpressionWriter
-from .plan import Plan, plan_fragment
+from .plan import Plan, is_outgrown, plan_fragment
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -51,13 +51,30 @@ class PreparedWrite:
         if isinstance(write, Insert):
             self._rows = self._insert_function(write)
             return
-        self.plan = plan_fragment(write.fragment)
-        query = t.Query([write.fragment], (), whole=0, params=write.params)
-        code, self._hits = QueryWriter(query, [self.plan]).write()
-        self.codes.append(code)
         if isinstance(write, Update):
             self._change = self._change_function(write)
             self._in_place = self._updates_in_place(write)
+        #: What makes the new rows, which no plan changes.
+        self._changing = self.codes
+        self._find(write)
+
+    def _find(self, write: Update | Delete) -> None:
+        """Plan how its rows are found."""
+        self.plan = plan_fragment(write.fragment)
+        query = t.Query([write.fragment], (), whole=0, params=write.params)
+        code, self._run = QueryWriter(query, [self.plan]).write()
+        self.codes = [code, *self._changing]
+
+    def keep_fit(self) -> None:
+        """Plan anew where the table has become much larger or smaller."""
+        if not isinstance(self.write, Insert) and self.plan and is_outgrown(self.plan):
+            self._find(self.write)
+
+    def _hits(self, params: tuple[Any, ...], sender: Any) -> list[Any]:
+        """Return the rows that are meant."""
+        self.keep_fit()
+        rows: list[Any] = self._run(params, sender)
+        return rows
 
     def execute(self, params: tuple[Any, ...], sender: Any) -> Counts:
         """Carry it out in the open transaction of this thread."""
@@ -67,8 +84,8 @@ class PreparedWrite:
                     return Counts(inserted=self.table.insert_each(self._rows(params, sender)))
                 case Update():
                     return Counts(updated=self._update(params, sender))
-                case Delete():
-                    return Counts(deleted=self._delete(params, sender))
+                case Delete() as delete:
+                    return Counts(deleted=self._delete(delete, params, sender))
         except TypeMismatch as error:
             places = self.write.places if isinstance(self.write, Update) else {}
             raise SqlError(
@@ -203,10 +220,9 @@ class PreparedWrite:
 
     # -- DELETE ----------------------------------------------------------------------------------
 
-    def _delete(self, params: tuple[Any, ...], sender: Any) -> int:
+    def _delete(self, delete: Delete, params: tuple[Any, ...], sender: Any) -> int:
         table = self.table
-        fragment = None if isinstance(self.write, Insert) else self.write.fragment
-        if fragment is not None and not fragment.conjuncts:
+        if not delete.fragment.conjuncts:
             return table.clear()
         hits = self._hits(params, sender)
         table.remove_each(hits)

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from ..storage.table import Table
 
 AccessKind = Literal["scan", "unique", "point", "points", "range", "hash"]
+#: A plan whose tables have grown or shrunk by so much is made anew.
+_REPLAN_FACTOR = 8
 #: Every first table is tried up to so many tables.
 _STARTS_MAX = 8
 _FLIPPED = {"<": ">", ">": "<", "<=": ">=", ">=": "<=", "=": "=", "<>": "<>"}
@@ -73,6 +75,19 @@ class Plan(msgspec.Struct, eq=False):
     always: list[t.Expr]
     cost: float
     sizes: list[tuple[Table, int]] = []
+
+
+def is_outgrown(plan: Plan) -> bool:
+    """Whether the tables are so much larger or smaller now that another plan may be better."""
+    if len(plan.steps) == 1:
+        step = plan.steps[0]
+        if step.access.kind in {"unique", "point"} or not (step.filters or step.access.used):
+            return False  # there is no better way, or no other
+    for table, size in plan.sizes:
+        now = len(table.rows)
+        if now > size * _REPLAN_FACTOR + 100 or size > now * _REPLAN_FACTOR + 100:
+            return True
+    return False
 
 
 def plan_fragment(fragment: t.Fragment) -> Plan:
@@ -339,4 +354,13 @@ def _selectivity(filters: list[t.Expr]) -> float:
     return part
 
 
-__all__ = ["Access", "Bound", "Plan", "Step", "equality", "outer_first", "plan_fragment"]
+__all__ = [
+    "Access",
+    "Bound",
+    "Plan",
+    "Step",
+    "equality",
+    "is_outgrown",
+    "outer_first",
+    "plan_fragment",
+]

@@ -15,7 +15,7 @@ from .explain import explain_query, explain_write
 from .generate import QueryWriter, params_check
 from .names import Fault
 from .parser import parse
-from .plan import Plan, plan_fragment
+from .plan import Plan, is_outgrown, plan_fragment
 from .result import Result, ResultColumn
 from .rules import apply_rules
 from .strict import refuse_extensions
@@ -31,8 +31,6 @@ if TYPE_CHECKING:
 
 #: Longer texts are refused in the strict dialect.
 LENGTH_MAX = 50_000
-#: A plan whose tables have grown or shrunk by so much is made anew.
-_REPLAN_FACTOR = 8
 
 
 class Prepared:
@@ -127,7 +125,6 @@ class PreparedQuery(Prepared):
         self.prepare_params(query.params)
         self.plans: list[Plan] = [plan_fragment(fragment) for fragment in query.fragments]
         self.codes: list[Code] = []
-        self._joins = any(len(plan.steps) > 1 for plan in self.plans)
         self._stream: Callable[..., Any] | None = None
         self._run: Callable[..., Any] | None = None
         self._compile()
@@ -135,27 +132,26 @@ class PreparedQuery(Prepared):
     def _compile(self) -> None:
         code, self._run = QueryWriter(self.query, self.plans).write()
         self.codes = [code]
+        self._stream = None
+
+    def keep_fit(self) -> None:
+        """Plan anew where the tables have become much larger or smaller."""
+        for plan in self.plans:
+            if is_outgrown(plan):
+                self.plans = [plan_fragment(fragment) for fragment in self.query.fragments]
+                self._compile()
+                return
 
     def rows(self, given: tuple[Any, ...], named: Mapping[str, Any], sender: Any) -> list[Any]:
         """Run it, in an open transaction."""
         given = self.values(given, named)
-        if self._joins and self._outgrown():
-            self.plans = [plan_fragment(fragment) for fragment in self.query.fragments]
-            self._compile()
+        self.keep_fit()
         run: Any = self._run
         try:
             rows: list[Any] = run(given, sender)
         except SqlError as error:
             raise self.placed(error) from None
         return rows
-
-    def _outgrown(self) -> bool:
-        for plan in self.plans:
-            for table, size in plan.sizes:
-                now = len(table.rows)
-                if now > size * _REPLAN_FACTOR + 100 or size > now * _REPLAN_FACTOR + 100:
-                    return True
-        return False
 
     def stream(
         self, given: tuple[Any, ...], named: Mapping[str, Any], sender: Any
@@ -167,6 +163,7 @@ class PreparedQuery(Prepared):
         if query.grouped or query.order or query.distinct or query.limit_each:
             return iter(self.rows(given, named, sender))
         values = self.bind(given, named)
+        self.keep_fit()
         if self._stream is None:
             code, self._stream = QueryWriter(query, self.plans).write(stream=True)
             self.codes.append(code)
@@ -197,7 +194,7 @@ class PreparedExplain(Prepared):
         from .result import row_class
 
         make = row_class(("plan",))
-        return [make(line) for line in explain_query(self.inner).splitlines()]
+        return [make(line) for line in explain(self.inner).splitlines()]
 
 
 class PreparedChange(Prepared):
@@ -293,9 +290,11 @@ def explain(prepared: AnyPrepared) -> str:
     """Return the plan of a statement, as a tree."""
     match prepared:
         case PreparedQuery():
+            prepared.keep_fit()
             return explain_query(prepared)
         case PreparedExplain():
-            return explain_query(prepared.inner)
+            return explain(prepared.inner)
+    prepared.inner.keep_fit()
     return explain_write(prepared.inner)
 
 
