@@ -206,20 +206,31 @@ def _from(first: Writer, schemas: tuple[Schema, Schema]) -> tuple[str, list[Sour
         others = [Source(f"{alias}.{c.name}", c.kind, c.nullable or outer) for c in table.columns]
         clause += f" {how}JOIN {table.name} {alias}"
         if how != "CROSS ":
-            pairs = [(s.text, o.text) for s in sources for o in others if s.kind == o.kind]
-            chosen = [first.pick(pairs) for _ in range(first.pick((1, 1, 1, 2)))]
-            clause += " ON " + " AND ".join(" = ".join(p[:: first.pick((1, -1))]) for p in chosen)
+            clause += f" ON {_on(first, sources, others)}"
         sources += others
         if not outer:
             whole.append(f"{alias}.*")
     return clause, sources, whole if count > 1 else [*whole, "*"]
 
 
+def _on(writer: Writer, before: list[Source], others: list[Source]) -> str:
+    """What joins a table to those before it: mostly equations, at times any condition."""
+    pairs = [(s.text, o.text) for s in before for o in others if s.kind == o.kind]
+    chosen = [writer.pick(pairs) for _ in range(writer.pick((1, 1, 1, 2)))]
+    terms = [" = ".join(pair[:: writer.pick((1, -1))]) for pair in chosen]
+    if writer.chance(3):
+        writer.sources = before + others
+        terms.append(f"({writer.predicate(1)})")
+    return " AND ".join(terms[writer.chance(8) :] or terms)
+
+
 @st.composite
 def selects(draw: st.DrawFn, schemas: tuple[Schema, Schema]) -> Statement:
     """A query of one table, or of a join."""
-    clause, sources, whole = _from(Writer(draw, []), schemas)
+    first = Writer(draw, [])
+    clause, sources, whole = _from(first, schemas)
     writer = Writer(draw, sources)
+    writer.parameters = first.parameters
     kind = writer.pick(("rows", "rows", "columns", "columns", "distinct", "count", "group"))
     if kind == "rows":
         text = f"SELECT {writer.pick(whole)}{clause}{writer.where()}"
@@ -266,7 +277,8 @@ def _group(writer: Writer, clause: str) -> Statement:
         items.append(f"{function}({distinct + ' ' if distinct else ''}{source.text}) AS v{i}")
     text = f"SELECT {', '.join(items)}{clause}{writer.where()}"
     if keys:
-        text += f" GROUP BY {', '.join(key.text for key in keys)}"
+        named = [key.text if writer.chance() else f"k{i}" for i, key in enumerate(keys)]
+        text += f" GROUP BY {', '.join(named)}"
         if writer.chance(3):
             text += f" HAVING COUNT(*) {writer.pick(COMPARISONS)} {writer.pick((1, 2, 3))}"
     return Statement(text, tuple(writer.parameters))

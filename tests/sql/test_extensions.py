@@ -87,6 +87,24 @@ DATABASE = make_database()
             [(1, 2), (2, 1)],
         ),
         ("SELECT COUNT(*) + 1 AS n FROM person", [(4,)]),
+        ("SELECT flag AS f, COUNT(*) FROM person GROUP BY f ORDER BY f", [(False, 1), (True, 2)]),
+        ("SELECT age / 20 AS d, COUNT(*) FROM person GROUP BY 1 ORDER BY 1", [(1, 2), (2, 1)]),
+        ("SELECT flag, COUNT(*) AS n FROM person GROUP BY flag HAVING n > 1", [(True, 2)]),
+        ("SELECT flag, COUNT(*) AS n FROM person GROUP BY flag HAVING n + 1 < 3", [(False, 1)]),
+        (
+            "SELECT flag, COUNT(*) AS n FROM person GROUP BY flag ORDER BY n * -1",
+            [(True, 2), (False, 1)],
+        ),
+        (
+            "SELECT age > 25 AS old, COUNT(*) FROM person GROUP BY old ORDER BY old",
+            [(False, 1), (True, 2)],
+        ),
+        (
+            "SELECT (email IS NULL) AS no, SUM(age) FROM person GROUP BY email IS NULL ORDER BY 1",
+            [(False, 60), (True, 30)],
+        ),
+        # A column that there is comes before an alias.
+        ("SELECT MAX(age) AS age FROM person GROUP BY flag HAVING MIN(age) > 20", [(40,)]),
         ("SELECT flag, COUNT(*) FROM person GROUP BY flag HAVING SUM(age) > 50", [(True, 2)]),
         ("SELECT flag FROM person WHERE id = 99 GROUP BY flag", []),
         (
@@ -164,6 +182,9 @@ def test_rows(sql: str, rows: list[tuple[object, ...]]) -> None:
     [
         ("SELECT name FROM person GROUP BY age", "neither in GROUP BY"),
         ("SELECT * FROM person GROUP BY age", "wildcard"),
+        ("SELECT flag FROM person GROUP BY 2", "no column 2 to group by"),
+        ("SELECT COUNT(*) AS n FROM person GROUP BY n", "aggregates"),
+        ("SELECT flag, MAX(age) AS age FROM person GROUP BY flag HAVING age > 20", "neither"),
         ("SELECT name FROM person WHERE COUNT(*) > 1", "aggregates"),
         ("SELECT SUM(name) FROM person", "unexpected type"),
         ("SELECT SUM(SUM(age)) FROM person", "aggregates"),

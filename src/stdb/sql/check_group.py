@@ -19,6 +19,8 @@ class GroupedChecker(Checker):
         super().__init__(rows.scope, rows.fault, strict=rows.strict)
         self.rows = rows
         self.params = rows.params
+        #: What HAVING and ORDER BY may call by its alias.
+        self.aliases: dict[str, s.Expr] = {}
         self.keys = [rows.expr(expr) for expr in group]
         self._prints = [self.fingerprint(expr) for expr in group]
         self.aggregates: list[t.AggregateCall] = []
@@ -27,7 +29,8 @@ class GroupedChecker(Checker):
 
     def expr(self, expr: s.Expr, expected: sh.Shape | None = None) -> t.Expr:
         """Return `expr` checked, with the key that it is in place of a column."""
-        if isinstance(expr, s.Column | s.Arithmetic | s.Sign):
+        expr = self.meant(expr)
+        if not isinstance(expr, s.Literal | s.Param | s.Null | s.Call):
             fingerprint = self.fingerprint(expr)
             if fingerprint in self._prints:
                 index = self._prints.index(fingerprint)
@@ -43,8 +46,16 @@ class GroupedChecker(Checker):
             return self.fit(self.call(expr), expected, expr.position)
         return super().expr(expr, expected)
 
+    def meant(self, expr: s.Expr) -> s.Expr:
+        """Return what an alias stands for, or `expr` if it is none."""
+        if isinstance(expr, s.Column) and not self.scope.has(expr):
+            return self.aliases.get(expr.name, expr)
+        return expr
+
     def fingerprint(self, node: Any) -> Any:
         """Return what is equal for expressions that mean the same."""
+        if isinstance(node, s.Expr):
+            node = self.meant(node)
         if isinstance(node, s.Column):
             return self.scope.column(node.table, node.name, node.position)[:2]
         if isinstance(node, s.Paren):

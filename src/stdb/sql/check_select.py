@@ -123,7 +123,8 @@ class _SelectChecker:
         grouped = grouped or any(_has_call(item.expr) for item in items)
         checker = self.checker
         if grouped:
-            checker = GroupedChecker(self.checker, select.group)
+            group = tuple(self.group_term(expr, items) for expr in select.group)
+            checker = GroupedChecker(self.checker, group)
             query.grouped = True
             query.keys = checker.keys
             query.aggregates = checker.aggregates
@@ -138,9 +139,21 @@ class _SelectChecker:
             ResultColumn(name, _whole(output))
             for name, output in zip(names, query.outputs, strict=True)
         )
+        if isinstance(checker, GroupedChecker):
+            checker.aliases = {item.alias: item.expr for item in items if item.alias is not None}
         if select.having is not None:
             query.having = checker.condition(select.having)
         self.order(select, query, checker)
+
+    def group_term(self, expr: s.Expr, items: list[s.Item]) -> s.Expr:
+        """Return what GROUP BY means: it may name an item of the list, or say its number."""
+        if isinstance(expr, s.Literal) and expr.kind == "number":
+            if expr.text.isdecimal() and 1 <= int(expr.text[:9]) <= len(items):
+                return items[int(expr.text) - 1].expr
+            raise self.fault(f"there is no column {expr.text} to group by", expr.position)
+        if isinstance(expr, s.Column) and not self.scope.has(expr):
+            return next((item.expr for item in items if item.alias == expr.name), expr)
+        return expr
 
     def output(self, checker: Checker, item: s.Item) -> t.Expr:
         expr = unwrap(item.expr)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from ..storage.table import Table
     from ..types.shapes import Field
     from ..types.values import Identity
+    from . import syntax as s
 
 Schema = Mapping[str, "Table"]
 
@@ -127,6 +128,12 @@ class Scope:
         if at is None:
             raise self._no_column(f"table {source.alias!r} has none", [source], name, position)
         return number, at, source.table.shape.fields[at]
+
+    def has(self, column: s.Column) -> bool:
+        """Whether any table may be meant by a column; otherwise it may be an alias."""
+        return column.table is not None or any(
+            find_field(source.table, column.name) is not None for source in self.sources
+        )
 
     def _only_source(self, name: str, position: int) -> int:
         """Return the source that has a column of that name, which no other must have."""
