@@ -1,6 +1,8 @@
 """What `stdb` exports is complete, documented and knows its public name."""
 
 import inspect
+import subprocess
+import sys
 import types
 
 import pytest
@@ -32,6 +34,12 @@ def exported(*kinds: type) -> list[str]:
         if isinstance(value := getattr(stdb, name, None), kinds)
         and value.__module__.partition(".")[0] == "stdb"
     ]
+
+
+def test_debug_is_there_without_an_import_of_its_own() -> None:
+    code = "import stdb, sys; assert 'stdb.debug' not in sys.modules; print(stdb.debug.source)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.stdout.startswith("<function source"), done.stderr
 
 
 def test_required_names_are_exported() -> None:

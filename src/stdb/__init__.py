@@ -150,6 +150,7 @@ __all__ = [
 ]
 
 if typing.TYPE_CHECKING:
+    from . import debug as debug
     from .database.tokens import TokenKeys
     from .module.messages import Headers, Request, Response
     from .runtime.guest.limits import Limits
@@ -185,9 +186,11 @@ def __getattr__(name: str) -> object:
         from importlib.metadata import version
 
         return version("stdb")
-    if name in _LATER:
+    if name == "debug" or name in _LATER:
         from importlib import import_module
 
+        if name == "debug":
+            return import_module("stdb.debug")
         found = getattr(import_module(_LATER[name]), name)
         found.__module__ = "stdb"
         globals()[name] = found

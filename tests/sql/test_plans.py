@@ -109,7 +109,7 @@ def database() -> stdb.Database:
             "SELECT item, COUNT(*) AS n FROM purchase GROUP BY item ORDER BY n DESC LIMIT 2",
             [
                 "limit 2",
-                "  sort by aggregate 1 DESC",
+                "  sort by count(*) DESC",
                 "    group by item: count(*)",
                 "      scan purchase (about 4000 rows)",
             ],
@@ -133,6 +133,27 @@ def database() -> stdb.Database:
             [
                 "scan customer as c (about 200 rows)",
                 "  join hash purchase as p on p.day = c.born (about 2000 rows)",
+            ],
+        ),
+        (
+            "SELECT day, SUM(customer) FROM purchase GROUP BY day HAVING COUNT(DISTINCT item) > 2",
+            [
+                "having count(distinct item) > 2",
+                "  group by day: sum(customer), count(distinct item)",
+                "    scan purchase (about 4000 rows)",
+            ],
+        ),
+        (
+            (
+                "SELECT c.id FROM customer c LEFT JOIN purchase p ON c.id = p.customer"
+                " AND p.day > 3 WHERE p.item IS NULL"
+            ),
+            [
+                "scan customer as c (about 200 rows)",
+                (
+                    "  left join purchase as p by index btree (customer): customer = c.id "
+                    "on p.day > 3 where p.item is null (about 1200 rows)"
+                ),
             ],
         ),
         (
