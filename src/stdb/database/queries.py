@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from threading import get_ident
+from threading import Lock, get_ident
 from typing import TYPE_CHECKING, Any, Self
 
 from ..errors import SqlError, TransactionError
@@ -38,6 +38,7 @@ class Queries:
         self._owner = database.owner
         self._prepared: dict[tuple[str, bool, bool], AnyPrepared] = {}
         self._kept_chars = 0
+        self._keeping = Lock()
         self._version = self._store.schema_version
         #: Queries that views have returned; None for an empty text.
         self._of_views: dict[tuple[str, str], PreparedQuery | None] = {}
@@ -169,19 +170,21 @@ class Queries:
     def _keep(self, key: tuple[str, bool, bool], prepared: AnyPrepared) -> None:
         """Keep a compiled statement, and forget the oldest ones that there is no room for."""
         kept = self._prepared
-        self._kept_chars += len(key[0])
-        while kept and (len(kept) >= _KEPT_MAX or self._kept_chars > _KEPT_CHARS_MAX):
-            oldest = next(iter(kept))
-            del kept[oldest]
-            self._kept_chars -= len(oldest[0])
-        kept[key] = prepared
+        with self._keeping:  # readers come here side by side
+            self._kept_chars += 0 if key in kept else len(key[0])
+            while kept and (len(kept) >= _KEPT_MAX or self._kept_chars > _KEPT_CHARS_MAX):
+                oldest = next(iter(kept))
+                del kept[oldest]
+                self._kept_chars -= len(oldest[0])
+            kept[key] = prepared
 
     def _rights(self, by_owner: bool) -> Rights:
         return OWNER if by_owner else Rights(owner=False, rules=self._read_rules())
 
     def _forget(self) -> None:
-        self._prepared.clear()
-        self._kept_chars = 0
+        with self._keeping:
+            self._prepared.clear()
+            self._kept_chars = 0
         self._of_views.clear()
         self._version = self._store.schema_version
 
