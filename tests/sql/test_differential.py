@@ -153,9 +153,20 @@ class Writer:
         if depth and self.chance():
             left, right = self.predicate(depth - 1), self.predicate(depth - 1)
             return f"({left}) {self.pick(('AND', 'OR'))} ({right})"
+        if depth and self.chance(8):
+            return self.pairs()
         if depth and self.chance(6):
             return f"NOT ({self.predicate(depth - 1)})"
         return self.comparison()
+
+    def pairs(self) -> str:
+        """What one writes for want of ``(a, b) IN (…)``."""
+        sources = [self.pick(self.sources) for _ in range(2)]
+        rows = [
+            [f"{s.text} = {literal(self.draw(VALUES[s.kind]))}" for s in sources]
+            for _ in range(self.pick((2, 3)))
+        ]
+        return " OR ".join(f"({' AND '.join(row[:: self.pick((1, -1))])})" for row in rows)
 
     def comparison(self) -> str:
         source: Source = self.pick(self.sources)

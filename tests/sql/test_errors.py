@@ -36,6 +36,10 @@ DATABASE = make_database()
         ("SELECT id * 9223372036854775807 AS x FROM person", "*", "overflow"),
         ("SELECT name FORM person", "person", "did you mean FROM?"),
         ("SELECT name FROM person WHER age = 1", "age", "did you mean WHERE?"),
+        ("SELECT * FROM pair WHERE a IN (SELECT id FROM person)", "SELECT id", "unsupported"),
+        ("BEGIN", "BEGIN", "with db.transaction() as tx:"),
+        ("CREATE TABLE x (a int)", "CREATE", "declared in the module"),
+        ("SHOW TABLES", "SHOW", "SELECT * FROM st_table"),
         ("SELEC name FROM person", "SELEC", "did you mean SELECT?"),
     ],
 )

@@ -47,6 +47,7 @@ DATABASE = make_database()
         ("SELECT name FROM person WHERE mood < 'busy' ORDER BY id", [("ann",), ("5",)]),
         ("SELECT name FROM person WHERE tags = tags AND span = span AND id = 1", [("ann",)]),
         ("SELECT age + 1 AS x FROM person WHERE id = 1", [(31,)]),
+        ("SELECT (name), ((age)) FROM person WHERE (id) = (1) ORDER BY age", [("ann", 30)]),
         (
             "SELECT age - 40 AS x, age * 2, age / 7, age % 7 FROM person WHERE id = 1",
             [(-10, 60, 4, 2)],
@@ -208,6 +209,24 @@ def test_refused(sql: str, keyword: str) -> None:
     with pytest.raises(stdb.SqlError) as caught:
         DATABASE.sql(sql, *params)
     assert keyword in caught.value.message
+
+
+def test_alternatives_of_equations_are_looked_up_together() -> None:
+    """Whatever the order of the equations, and whether NaN or a missing value is among them."""
+    pairs = "(id = 1 AND age = 30) OR (20 = age AND id = 2) OR (id = 3 AND age = 1)"
+    assert "(id, age) in 3 rows" in DATABASE.explain(f"SELECT * FROM person WHERE {pairs}")
+    for condition, names in (
+        (pairs, ["ann", "bob"]),
+        (f"NOT ({pairs})", ["5"]),
+        (f"({pairs}) = FALSE", ["5"]),
+        ("(zero = -0.0 AND id = 1) OR (id = 2 AND zero = 1)", ["ann"]),
+        ("(email = 'b@x' AND id = 2) OR (email = 'b@x' AND id = 3)", ["bob"]),
+        ("NOT ((email = 'b@x' AND id = 2) OR (email = 'x' AND id = 1))", ["5"]),
+        ("(id = 1 AND id = 2) OR (id = 3 AND id = 3)", ["5"]),
+        ("(id = 1 AND age = 30) OR (id = 2 AND flag) OR (id = 3 AND age = 40)", ["5", "ann"]),
+    ):
+        rows = DATABASE.sql(f"SELECT name FROM person WHERE {condition} ORDER BY name")
+        assert [row.name for row in rows] == names
 
 
 def test_columns_say_what_may_be_missing() -> None:

@@ -10,6 +10,7 @@ from typing import Any, Final
 import msgspec
 
 from . import syntax as s
+from .refusals import LISTED
 from .tokens import param_name
 
 #: How deep expressions may be nested; chains of AND and OR do not count.
@@ -230,7 +231,7 @@ class Builder:
     def show(self, parts: list[Any]) -> s.Show:
         words = [_name(p) for p in parts[1:]]
         if words[0].upper() in _NOT_SHOWN:
-            raise Refused(f"unsupported: SHOW {' '.join(words)}", parts[0].start_pos)
+            raise Refused(f"unsupported: SHOW {' '.join(words)}; {LISTED}", parts[0].start_pos)
         return s.Show(parts[1].start_pos, ".".join(words))
 
     # -- expressions -----------------------------------------------------------------------------

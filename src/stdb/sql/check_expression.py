@@ -199,30 +199,59 @@ class Checker(ExtensionChecks):
 
 
 def _merge_equalities(terms: list[t.Expr]) -> list[t.Expr]:
-    """Make ``a = 1 OR a = 2`` one look-up in a set, where that is all there is to a column."""
-    merged: list[t.Expr] = []
-    lists: dict[tuple[int, int], t.In] = {}
+    """Make ``a = 1 OR a = 2`` one look-up in a set, and ``(a = 1 AND b = 2) OR …`` likewise."""
+    merged: list[t.Expr | None] = []
+    groups: dict[tuple[tuple[int, int], ...], tuple[int, list[list[_Equation]]]] = {}
     for term in terms:
-        match term:
+        equations = _equations(term)
+        key = tuple((column.source, column.position) for column, _ in equations)
+        if not equations:
+            merged.append(term)
+        elif key in groups:
+            place, rows = groups[key]
+            rows.append(equations)
+            merged[place] = None
+        else:
+            groups[key] = len(merged), [equations]
+            merged.append(term)
+    for place, rows in groups.values():
+        if len(rows) > 1:
+            merged[place] = _one_of(rows)
+    return [term for term in merged if term is not None]
+
+
+_Equation = tuple[t.Column, t.Const]
+
+
+def _equations(term: t.Expr) -> list[_Equation]:
+    """Return the equations of columns and constants that make up `term`; none for another term.
+
+    Where there are several, no value may be missing: then "unknown" needs no thought.
+    """
+    parts = term.terms if isinstance(term, t.Logic) and term.word == "and" else [term]
+    found: dict[tuple[int, int], _Equation] = {}
+    for part in parts:
+        match part:
             case t.Compare(operator="=", left=t.Column() as column, right=t.Const() as value):
                 pass
             case t.Compare(operator="=", left=t.Const() as value, right=t.Column() as column):
                 pass
             case _:
-                merged.append(term)
-                continue
-        key = (column.source, column.position)
-        if key in lists:
-            lists[key].items.append(value)
-        else:
-            lists[key] = t.In(sh.BOOL, column.nullable, column, [value], negated=False)
-            merged.append(lists[key])
-    return [
-        t.Compare(sh.BOOL, term.nullable, "=", term.operand, term.items[0])
-        if isinstance(term, t.In) and len(term.items) == 1 and not term.negated
-        else term
-        for term in merged
-    ]
+                return []
+        if column.nullable and len(parts) > 1:
+            return []
+        found[column.source, column.position] = (column, value)
+    return [found[key] for key in sorted(found)] if len(found) == len(parts) else []
+
+
+def _one_of(rows: list[list[_Equation]]) -> t.Expr:
+    """Return the condition that the equations of one of `rows` hold."""
+    columns = [column for column, _ in rows[0]]
+    if len(columns) == 1:
+        items: list[t.Expr] = [value for ((_, value),) in rows]
+        return t.In(sh.BOOL, columns[0].nullable, columns[0], items, negated=False)
+    values = [tuple(value.value for _, value in equations) for equations in rows]
+    return t.InRows(sh.BOOL, False, columns, values, negated=False)
 
 
 __all__ = ["Checker", "is_comparable", "is_sender", "unwrap"]

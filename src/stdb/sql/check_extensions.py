@@ -220,6 +220,8 @@ def negate(expr: t.Expr) -> t.Expr:
             return t.Logic(sh.BOOL, expr.nullable, word, [negate(term) for term in expr.terms])
         case t.In():
             return t.In(sh.BOOL, expr.nullable, expr.operand, expr.items, not expr.negated)
+        case t.InRows():
+            return t.InRows(sh.BOOL, False, expr.columns, expr.rows, not expr.negated)
         case t.IsNull():
             return t.IsNull(sh.BOOL, False, expr.operand, not expr.negated)
         case t.Like():

@@ -166,10 +166,11 @@ class _SelectChecker:
     def _item_name(self, item: s.Item, position: int, items: list[s.Item]) -> str:
         if item.alias is not None:
             return item.alias
-        if isinstance(item.expr, s.Column):
-            return item.expr.name
-        if isinstance(item.expr, s.Call):
-            name = item.expr.name.lower()
+        expr = unwrap(item.expr)
+        if isinstance(expr, s.Column):
+            return expr.name
+        if isinstance(expr, s.Call):
+            name = expr.name.lower()
             same = [i for i in items if isinstance(i.expr, s.Call) and i.expr.name.lower() == name]
             return name if len(same) == 1 else f"{name}_{position}"
         return f"column_{position}"

@@ -173,6 +173,9 @@ class _Words:
                 shown = ", ".join(self.show(item) for item in items[:4])
                 more = ", …" if len(items) > 4 else ""
                 return f"{self.show(operand)} {'not ' if negated else ''}in ({shown}{more})"
+            case t.InRows(columns=columns, rows=rows, negated=negated):
+                names = ", ".join(self.show(column) for column in columns)
+                return f"({names}) {'not ' if negated else ''}in {len(rows)} rows"
             case t.IsNull(operand=operand, negated=negated):
                 return f"{self.show(operand)} is {'not ' if negated else ''}null"
             case t.Like(operand=operand, pattern=pattern, negated=negated):

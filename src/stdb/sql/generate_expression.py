@@ -146,6 +146,8 @@ class ExpressionWriter:
                 return f"({f' {word} '.join(self.test(term) for term in terms)})"
             case t.In():
                 return self.in_list(expr)
+            case t.InRows():
+                return self.in_rows(expr)
             case t.IsNull(operand=operand, negated=negated):
                 if not operand.nullable:
                     return "True" if negated else "False"
@@ -196,6 +198,16 @@ class ExpressionWriter:
                 t.Logic(sh.BOOL, True, "and" if expr.negated else "or", list(compared))
             )
         return _all_of(guards, f"{keys[0]} {word} ({', '.join(keys[1:])},)")
+
+    def in_rows(self, expr: t.InRows) -> str:
+        makers = [self.key_function(column.shape) for column in expr.columns]
+        rows = frozenset(
+            tuple(key_of(value) for key_of, value in zip(makers, row, strict=True))
+            for row in expr.rows
+        )
+        keys = [self.key(column, self.value(column)) for column in expr.columns]
+        word = "not in" if expr.negated else "in"
+        return f"({', '.join(keys)}) {word} {self.c.name(rows, 'SET')}"
 
     def like(self, expr: t.Like) -> str:
         negation = "not " if expr.negated else ""

@@ -350,7 +350,7 @@ def _selectivity(filters: list[t.Expr]) -> float:
     part = 1.0
     for condition in filters:
         equal = isinstance(condition, t.Compare) and condition.operator == "="
-        part *= 0.1 if equal or isinstance(condition, t.In) else 0.3
+        part *= 0.1 if equal or isinstance(condition, t.In | t.InRows) else 0.3
     return part
 
 

@@ -28,6 +28,19 @@ _OTHER_STATEMENTS: Final = frozenset(
     "RENAME REPLACE REVOKE ROLLBACK SAVEPOINT START TABLE TRUNCATE UNLOCK USE VACUUM VALUES "
     "WITH".split()
 )
+_TRANSACTION: Final = "a transaction is `with db.transaction() as tx:`, with tx.sql(…) inside"
+_TABLES: Final = (
+    "what tables there are is declared in the module, and db.publish(module) changes it"
+)
+LISTED: Final = "SELECT * FROM st_table lists the tables, st_column their columns"
+#: What to do instead, by the first word of a statement.
+_INSTEAD: Final = {
+    "BEGIN": _TRANSACTION, "START": _TRANSACTION, "COMMIT": _TRANSACTION,
+    "ROLLBACK": _TRANSACTION, "SAVEPOINT": _TRANSACTION, "CREATE": _TABLES, "ALTER": _TABLES,
+    "DROP": _TABLES, "RENAME": _TABLES, "TRUNCATE": "DELETE FROM empties a table",
+    "DESCRIBE": LISTED, "PRAGMA": LISTED, "USE": LISTED,
+    "REPLACE": "UPDATE what is there, or DELETE it first",
+}  # fmt: skip
 _UNSUPPORTED_WORDS: Final = frozenset(
     "ALL ANY ARRAY AT BETWEEN CASE CAST CEIL COLLATE CONFLICT CURRENT_DATE CURRENT_TIME "
     "CURRENT_TIMESTAMP CURRENT_USER DEFAULT DIV DUPLICATE EXCEPT EXISTS EXTRACT FALSE FETCH FLOOR "
@@ -70,6 +83,8 @@ def explain_unexpected(
         for value in error.values
     )
     index = error.index
+    if index > 1 and raw[index - 1].text.upper() == "SELECT":
+        index -= 1  # a query inside an expression, which began as the name of a column
     if index == len(raw):
         position, found = len(sql), "the end"
     else:
@@ -95,7 +110,9 @@ def explain_unexpected(
             message = f"only inner joins (and LEFT JOIN) are there; found {found}"
         case _:
             message = f"parser: unexpected {found}"
-    if kind not in {"from", "multi-table"}:
+    if kind == "unsupported" and index == 0 and statement in _INSTEAD:
+        message = f"unsupported: {statement}; {_INSTEAD[statement]}"
+    elif kind not in {"from", "multi-table"}:
         message += f"; expected {_expected(due)}"
     meant = _misspelt(raw, index)
     if meant:
@@ -175,8 +192,6 @@ def _by_token(raw: list[RawToken], index: int) -> str:
         return "unsupported"
     if before is None:
         return ""
-    if before.text.upper() == "SELECT" and index > 1:
-        return "unsupported"  # a query inside an expression
     if text == "[":
         after_value = before.kind in {"WORD", "QUOTED", "RPAR"}
         joined = before.position + len(before.text) == raw[index].position

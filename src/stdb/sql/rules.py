@@ -137,7 +137,9 @@ def _renumbered(expr: t.Expr, moved: dict[int, int]) -> t.Expr:
         if isinstance(part, t.Expr):
             changes[name] = _renumbered(part, moved)
         elif isinstance(part, list):
-            changes[name] = [_renumbered(each, moved) for each in part]
+            changes[name] = [
+                _renumbered(each, moved) if isinstance(each, t.Expr) else each for each in part
+            ]
     return msgspec.structs.replace(expr, **changes) if changes else expr
 
 

@@ -74,6 +74,14 @@ class In(Expr, eq=False):
     negated: bool
 
 
+class InRows(Expr, eq=False):
+    """Whether the values of `columns`, none of which may be missing, are one of `rows`."""
+
+    columns: list[Column]
+    rows: list[tuple[Any, ...]]
+    negated: bool
+
+
 class IsNull(Expr, eq=False):
     """Whether there is no value."""
 
@@ -209,6 +217,8 @@ def children(expr: Expr) -> list[Expr]:
             return [left, right]
         case Logic(terms=terms):
             return terms
+        case InRows(columns=columns):
+            return list(columns)
         case In(operand=operand, items=items):
             return [operand, *items]
         case IsNull(operand=operand):
