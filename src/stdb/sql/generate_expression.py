@@ -207,7 +207,7 @@ class ExpressionWriter:
         )
         keys = [self.key(column, self.value(column)) for column in expr.columns]
         word = "not in" if expr.negated else "in"
-        return f"({', '.join(keys)}) {word} {self.c.name(rows, 'SET')}"
+        return f"(({', '.join(keys)}) {word} {self.c.name(rows, 'SET')})"
 
     def like(self, expr: t.Like) -> str:
         negation = "not " if expr.negated else ""
