@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..errors import Error
+from ..errors import Error, ViewError
 from .reducers import Reducers
 
 if TYPE_CHECKING:
@@ -38,15 +38,18 @@ class ClientPort:
             The reducer refused it: nothing was noted.
         """
         database = self._database
-        with database._store.writing(self._logged(connection, "connected")) as store:
-            database._check_not_closed()
-            store["st_client"].insert(_client_row(store, connection))
-            if connection._claims is not None:
-                store["st_connection_credentials"].insert(
-                    connection_id=connection.connection_id.value,
-                    jwt_payload=connection._claims,
-                )
-            self._run_lifecycle("client_connected", connection)
+        try:
+            with database._store.writing(self._logged(connection, "connected")) as store:
+                database._check_not_closed()
+                store["st_client"].insert(_client_row(store, connection))
+                if connection._claims is not None:
+                    store["st_connection_credentials"].insert(
+                        connection_id=connection.connection_id.value,
+                        jwt_payload=connection._claims,
+                    )
+                self._run_lifecycle("client_connected", connection)
+        except ViewError as error:
+            raise error.during("the coming of the client") from error.__cause__
         database._connections.add(connection)
         database._settle()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from .filters import install_filters
+from .view_changes import own_views
 
 if TYPE_CHECKING:
     from ..schema import ModuleDef, TableDef, ViewDef
@@ -24,8 +25,8 @@ def create(database: Database) -> None:
         store.create_tables(
             (table, program.shapes[name]) for name, table in program.definition.all_tables().items()
         )
-        for name, view in program.definition.named_views().items():
-            create_view(store, view, program.views[name].row)
+        for _, (view, shown) in sorted(own_views(program).items()):
+            create_view(store, view, shown)
         install_filters(database)
         store["st_module"].insert(**module_row(database))
         init = next((r for r in program.reducers.values() if r.lifecycle == "init"), None)

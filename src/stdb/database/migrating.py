@@ -42,7 +42,7 @@ def _take_over(database: Any, program: Program, plan: MigrationPlan) -> None:
     store.state.on_undo.append(_Program(database))
     alter(store, plan, program.shapes, lambda text: _say(database, text))
     database._take_program(program)
-    change_visibility(database, before.definition, lambda text: _say(database, text))
+    change_visibility(database, lambda text: _say(database, text))
     if (program.kind, program.program_bytes) != (before.kind, before.program_bytes):
         _say(database, f"Updated program to {program_hash(program.program_bytes).hex()}")
     noted = store["st_module"]

@@ -20,6 +20,7 @@ from ..types.values import ConnectionId, Identity
 from .creation import create
 from .migrating import migrate
 from .stored_program import fits, source_program, stored_program
+from .view_changes import own_views
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -138,6 +139,7 @@ def _set_up(
 ) -> None:
     """Fill the store with what was recovered, and set the database up around it."""
     from ..durability import fill
+    from ..storage.view_schema import adopt_views
 
     row, store = recovered.program, recovered.store
     if row is None and options.readonly and not recovered.report.transactions:
@@ -162,8 +164,7 @@ def _set_up(
             )
         else:
             program = stored
-        views = program.definition.named_views()
-        fill(recovered, chosen, {n: (views[n], v.row) for n, v in program.views.items()})
+        fill(recovered, chosen)
         owner = Identity(row.owner_identity)
     else:
         store.state.begin_at(-1)
@@ -171,6 +172,7 @@ def _set_up(
     database._set_up(
         program, options.name or path.stem, options.clock or SystemClock(), owner, store
     )
+    adopt_views(store, own_views(database._program))
     identity = options.identity if row is None else Identity(row.database_identity)
     if identity is not None:
         database._identity = identity

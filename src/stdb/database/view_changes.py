@@ -10,10 +10,21 @@ from .filters import install_filters
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ..schema import ModuleDef
+    from ..module import Program
+    from ..schema import ViewDef
+    from ..types.shapes import Record
 
 
-def change_visibility(database: Any, before: ModuleDef, say: Callable[[str], None]) -> None:
+def own_views(program: Program) -> dict[str, tuple[ViewDef, Record]]:
+    """Return the views of a program by their names in the database, with the shapes of their rows.
+
+    A program without code, made of what is stored, has none.
+    """
+    views = program.definition.named_views()
+    return {name: (views[name], declared.row) for name, declared in program.views.items()}
+
+
+def change_visibility(database: Any, say: Callable[[str], None]) -> None:
     """Let views and filters be those of the program that has taken over, in its transaction.
 
     Every view that is subscribed to is computed anew.
@@ -23,15 +34,13 @@ def change_visibility(database: Any, before: ModuleDef, say: Callable[[str], Non
     PublishError
         A view fails, or a filter is wrong.
     """
-    program = database._program
-    views = program.definition.views
-    if before.views or views:
+    new = own_views(database._program)
+    if new or any(table.is_view for table in database._store):
         from ..storage.view_schema import change_views
         from .views import Views
 
         database._state.on_undo.append(_Views(database))
-        own = {name: (view, program.views[name].row) for name, view in views.items()}
-        change_views(database._store, before.views, own, say)
+        change_views(database._store, new, say)
         replaced, database._made_views = database._made_views, Views(database)
         database._store.refresh = None
         try:
@@ -56,4 +65,4 @@ class _Views:
         self._database._store.refresh = self._refresh
 
 
-__all__ = ["change_visibility"]
+__all__ = ["change_visibility", "own_views"]

@@ -24,7 +24,7 @@ from ..errors import (
     UsageError,
 )
 from ..schema import system_tables as st
-from ..storage.view_schema import looks_of, restore_view
+from ..storage.view_schema import restore_view
 from ..types.generated import shape_of_type
 from .pages import BadPage
 from .replay import Replay, ReplayTable
@@ -45,7 +45,7 @@ from .stored import StoredTable, StoredView, stored_tables, stored_views
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ..schema import TableDef, ViewDef
+    from ..schema import TableDef
     from ..storage.store import Store
     from ..storage.table import Table
     from ..types.shapes import Record
@@ -321,14 +321,10 @@ def _mend(replay: Replay) -> None:
             del events.rows[row]
 
 
-def fill(
-    recovered: Recovered,
-    chosen: dict[str, tuple[TableDef, Record]],
-    views: dict[str, tuple[ViewDef, Record]],
-) -> None:
+def fill(recovered: Recovered, chosen: dict[str, tuple[TableDef, Record]]) -> None:
     """Give the store all rows, its tables being made of `chosen` definitions and shapes.
 
-    So are its views, as far as those in `views` are the ones that are stored.
+    Its views are made of what is stored of them, until a program takes them over.
 
     Raises
     ------
@@ -353,17 +349,9 @@ def fill(
             sequence.restore(first)
         _load(table, recovered)
     for name, view in recovered.views.items():
-        own = views.get(name)
-        if own is None or not _is_stored(own[0], view.definition):
-            shape = cast("Record", shape_of_type(view.definition.row_type, name))
-            own = view.definition, shape
-        restore_view(store, *own, view.table_id)
+        shape = cast("Record", shape_of_type(view.definition.row_type, name))
+        restore_view(store, view.definition, shape, view.table_id)
     store.state.begin_at(recovered.tail.next_offset - 1)
-
-
-def _is_stored(view: ViewDef, stored: ViewDef) -> bool:
-    """Whether a view of a module is the one in the files."""
-    return view.is_public == stored.is_public and looks_of(view) == looks_of(stored)
 
 
 def _load(table: Table, recovered: Recovered) -> None:

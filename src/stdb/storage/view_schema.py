@@ -62,20 +62,18 @@ def restore_view(store: Store, view: ViewDef, shown: Record, table_id: int) -> V
 
 
 def change_views(
-    store: Store,
-    old: Mapping[str, ViewDef],
-    new: Mapping[str, tuple[ViewDef, Record]],
-    say: Callable[[str], None],
+    store: Store, new: Mapping[str, tuple[ViewDef, Record]], say: Callable[[str], None]
 ) -> None:
     """Let the views of a store be those of another version of its module, without rows.
 
     In the open transaction that changes the schema. A view whose rows look as before keeps the
     number of its table; any other is dropped and made anew.
     """
+    old = {table.name: table.view for table in store if isinstance(table, ViewTable)}
     kept = {
         name: view
         for name, (view, _) in new.items()
-        if name in old and looks_of(old[name]) == looks_of(view)
+        if name in old and _looks(old[name]) == _looks(view)
     }
     restructuring = Restructuring(store)
     for name in sorted(old.keys() - kept.keys()):
@@ -92,7 +90,20 @@ def change_views(
         create_view(store, *new[name])
 
 
-def looks_of(view: ViewDef) -> object:
+def adopt_views(store: Store, own: Mapping[str, tuple[ViewDef, Record]]) -> None:
+    """Let the views that came out of files be those of a program, where they look alike.
+
+    Nobody uses the store yet. The others become those of the program when it is published.
+    """
+    for name, (view, shown) in own.items():
+        table = store.by_name.get(name)
+        if isinstance(table, ViewTable) and table.shown is not shown:
+            is_own = _looks(table.view) == _looks(view)
+            if is_own and table.view.is_public == view.is_public:
+                restore_view(store, view, shown, table.table_id)
+
+
+def _looks(view: ViewDef) -> object:
     """Return what the table behind a view depends on."""
     columns = [(column.name, column.type) for column in view.columns]
     params = [(column.name, column.type) for column in view.param_columns]
@@ -140,4 +151,10 @@ def noting_tables(store: Store, reads: ReadSet) -> Tables:
     return tables
 
 
-__all__ = ["change_views", "create_view", "looks_of", "noting_tables", "restore_view"]
+__all__ = [
+    "adopt_views",
+    "change_views",
+    "create_view",
+    "noting_tables",
+    "restore_view",
+]

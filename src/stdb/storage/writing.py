@@ -5,6 +5,7 @@ from __future__ import annotations
 from threading import get_ident
 from typing import TYPE_CHECKING
 
+from ..errors import ViewError
 from .sure_exit import SureExit
 
 if TYPE_CHECKING:
@@ -60,7 +61,10 @@ class Writing:
         self._guard = None
 
     def _commit(self) -> None:
-        self._store.commit(self.call)
+        try:
+            self._store.commit(self.call)
+        except ViewError as failure:
+            raise failure.during("the transaction") from failure.__cause__
 
     def _abandon(self, _: object = None) -> None:
         """End the transaction if ``__exit__`` was interrupted before it did."""
