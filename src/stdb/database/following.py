@@ -198,7 +198,7 @@ class Follower:
         if recovered.program is None:
             raise CorruptLogError(f"{self._directory}: the log holds no module any more")
         _, chosen = stored_program(recovered)
-        fill(recovered, chosen, {})
+        fill(recovered, chosen)
         self._apply(database, _difference(database._store, recovered.store))
         database._state.begin_at(recovered.tail.next_offset - 1)
         self._log = LogFollower(self._directory, recovered.tail)
