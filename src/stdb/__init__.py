@@ -6,7 +6,6 @@ Tables in memory with ACID transactions, and the application's own logic inside 
 
 import typing
 
-from .client import Connection
 from .clock import ManualClock, SystemClock
 from .database import Database, Transaction, repair
 from .errors import (
@@ -41,7 +40,6 @@ from .errors import (
 )  # fmt: skip
 from .module import Module, Query, Row, column, index, primary_key, unique
 from .runtime import JwtClaims, LogRecord, ReducerContext
-from .storage import IndexHandle, TableHandle, Tables
 from .types.annotations import (
     f32,
     f64,
@@ -63,7 +61,9 @@ from .types.values import ConnectionId, Identity, ScheduleAt, TimeDuration, Time
 
 __all__ = [
     "AnonymousViewContext",
+    "AsyncConnection",
     "AsyncProcedureContext",
+    "CachedTable",
     "Connection",
     "ConnectionId",
     "ConstraintViolation",
@@ -78,6 +78,7 @@ __all__ = [
     "DurabilityError",
     "Err",
     "Error",
+    "Event",
     "Headers",
     "Host",
     "HttpError",
@@ -103,6 +104,7 @@ __all__ = [
     "QueryTables",
     "ReducerContext",
     "ReducerError",
+    "ReducerEvent",
     "Request",
     "Response",
     "Row",
@@ -111,6 +113,7 @@ __all__ = [
     "ScheduleTooLong",
     "Some",
     "SqlError",
+    "Subscription",
     "SystemClock",
     "TableHandle",
     "Tables",
@@ -151,6 +154,8 @@ __all__ = [
 
 if typing.TYPE_CHECKING:
     from . import debug as debug
+    from .client import CachedTable, Connection, Event, ReducerEvent, Subscription
+    from .client.asynchronous import AsyncConnection
     from .database.tokens import TokenKeys
     from .module.messages import Headers, Request, Response
     from .runtime.guest.limits import Limits
@@ -161,20 +166,30 @@ if typing.TYPE_CHECKING:
         TransactionContext,
     )
     from .runtime.view_context import AnonymousViewContext, QueryTables, ViewContext
+    from .storage.handles import IndexHandle, TableHandle, Tables
 
 #: Public names that are seldom needed: where they come from, at their first use.
 _LATER = {
     "AnonymousViewContext": "stdb.runtime.view_context",
+    "AsyncConnection": "stdb.client.asynchronous",
     "AsyncProcedureContext": "stdb.runtime.procedure_context",
+    "CachedTable": "stdb.client",
+    "Connection": "stdb.client",
+    "Event": "stdb.client",
     "Headers": "stdb.module.messages",
     "Host": "stdb.host",
     "HttpPolicy": "stdb.runtime.http_policy",
+    "IndexHandle": "stdb.storage.handles",
     "Limits": "stdb.runtime.guest.limits",
     "MigrationPlan": "stdb.schema.migration",
     "ProcedureContext": "stdb.runtime.procedure_context",
     "QueryTables": "stdb.runtime.view_context",
+    "ReducerEvent": "stdb.client",
     "Request": "stdb.module.messages",
     "Response": "stdb.module.messages",
+    "Subscription": "stdb.client",
+    "TableHandle": "stdb.storage.handles",
+    "Tables": "stdb.storage.handles",
     "TokenKeys": "stdb.database.tokens",
     "TransactionContext": "stdb.runtime.procedure_context",
     "ViewContext": "stdb.runtime.view_context",

@@ -89,7 +89,7 @@ class Calls(Core):
         log = self._log
         try:
             try:
-                state.begin()
+                state.begin(micros)
                 if self._closed:
                     self._refuse_closed()
                 try:
@@ -115,6 +115,8 @@ class Calls(Core):
             state.end_if_begun()
         if log is not None and log.waits:
             log.settle()
+        if self._due:
+            self._dispatcher.deliver()
 
     def _invoke(
         self,

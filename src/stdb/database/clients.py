@@ -2,34 +2,38 @@
 
 from __future__ import annotations
 
+from threading import get_ident
 from typing import TYPE_CHECKING, Any
 
 from ..errors import Error, ViewError
 from .reducers import Reducers
+from .subscribing import Subscribing
 
 if TYPE_CHECKING:
-    from ..client import Connection
+    from collections.abc import Callable
+
+    from ..client import Client, Dispatcher
     from ..module import ReducerDeclaration
     from ..storage.store import Store
-    from ..types.values import ConnectionId, Identity
     from .database import Database
 
 
-class ClientPort:
+class ClientPort(Subscribing):
     """One database, as its connections see it."""
 
+    dispatcher: Dispatcher
+
     def __init__(self, database: Database) -> None:
-        self._database = database
-        self._public = {
-            name: declared for name, declared in database._callable.items() if declared.public
-        }
+        super().__init__(database)
+        self._public: dict[str, ReducerDeclaration] = {}
+        self._public_of: object = None
 
     @property
     def name(self) -> str:
         """The database's name."""
         return self._database.name
 
-    def connected(self, connection: Connection) -> None:
+    def connected(self, connection: Client) -> None:
         """Note a new client and run ``client_connected``, in one transaction.
 
         Raises
@@ -53,13 +57,15 @@ class ClientPort:
         database._connections.add(connection)
         database._settle()
 
-    def disconnected(self, connection: Connection) -> None:
+    def disconnected(self, connection: Client) -> None:
         """Run ``client_disconnected`` and forget the client; a failing reducer does not keep it.
 
         Nothing happens when the database does not know the client, or no longer.
         """
         database = self._database
         database._state.check_not_nested()
+        # Before the reducer runs: it is not told of its own going.
+        self.forget(connection)
         call = self._logged(connection, "disconnected")
         try:
             with database._store.writing(call) as store:
@@ -74,40 +80,57 @@ class ClientPort:
         database._connections.discard(connection)
         database._settle()
 
-    def call(
-        self, reducer: str, args: tuple[Any, ...], identity: Identity, connection: ConnectionId
-    ) -> None:
+    def call(self, client: Client, reducer: str, args: tuple[Any, ...]) -> None:
         """Run a reducer for a client."""
-        declared = self._public.get(reducer)
-        if declared is None and identity == self._database.owner:
-            declared = self._database._callable.get(reducer)
+        database = self._database
+        declared = self._known(client).get(reducer)
         if declared is None:
-            self._database._refuse_reducer(reducer)
-        self._database._run(declared, args, identity, connection)
+            database._refuse_reducer(reducer)
+        evaluator = self._evaluator
+        if evaluator is None or client not in evaluator.sinks:
+            database._run(declared, args, client.identity, client.connection_id)
+            return
+        # Its commit tells the client what it called.
+        args = declared.take(args)
+        me = get_ident()
+        try:
+            evaluator.calls[me] = (client, (declared.name, args))
+            database._run(declared, args, client.identity, client.connection_id)
+            evaluator.calls.pop(me, None)
+        except BaseException:
+            evaluator.calls.pop(me, None)
+            raise
+
+    def _known(self, client: Client) -> dict[str, ReducerDeclaration]:
+        """Return the reducers that a client may call."""
+        database = self._database
+        if client.identity == database.owner:
+            return database._callable
+        if self._public_of is not database._callable:
+            self._public = {n: r for n, r in database._callable.items() if r.public}
+            self._public_of = database._callable
+        return self._public
 
     def sign(self, payload: str) -> str:
         """Return the token of a payload that the database made."""
         return self._database._who_vouches().sign(payload)
 
-    def reducers(self, connection: Connection) -> Reducers:
-        """Return the reducers that this client may call, as functions."""
-        database = self._database
-        is_owner = connection.identity == database.owner
-        known = database._callable if is_owner else self._public
+    def reducers(self, client: Client, call: Callable[[str, tuple[Any, ...]], Any]) -> Reducers:
+        """Return the reducers that this client may call, as functions that use `call`."""
 
-        def call(declared: ReducerDeclaration, args: tuple[Any, ...]) -> None:
-            connection.call(declared.name, *args)
+        def call_declared(declared: ReducerDeclaration, args: tuple[Any, ...]) -> Any:
+            return call(declared.name, args)
 
-        return Reducers(known, call)
+        return Reducers(self._known(client), call_declared)
 
-    def _run_lifecycle(self, lifecycle: str, connection: Connection) -> None:
+    def _run_lifecycle(self, lifecycle: str, connection: Client) -> None:
         """Run a lifecycle reducer in the open transaction, if the module has it."""
         database = self._database
         for declared in database._reducers.values():
             if declared.lifecycle == lifecycle:
                 database._invoke(declared, (), connection.identity, connection.connection_id)
 
-    def _logged(self, connection: Connection, event: str) -> object:
+    def _logged(self, connection: Client, event: str) -> object:
         """Return the call under which a log has the coming or going of a client."""
         database = self._database
         if database._log is None:
@@ -121,12 +144,12 @@ class ClientPort:
         return Call(name, (), connection.identity, connection.connection_id, database._micros())
 
     @staticmethod
-    def _is_connected(store: Store, connection: Connection) -> bool:
+    def _is_connected(store: Store, connection: Client) -> bool:
         row = _client_row(store, connection)
         return store["st_client"].rows.get(store["st_client"].main_key_of(row)) is not None
 
     @staticmethod
-    def _forget(store: Store, connection: Connection) -> None:
+    def _forget(store: Store, connection: Client) -> None:
         store["st_client"].delete(_client_row(store, connection))
         credentials = store["st_connection_credentials"]
         known = credentials.rows.get(connection.connection_id.value)
@@ -134,7 +157,7 @@ class ClientPort:
             credentials.delete(known)
 
 
-def _client_row(store: Store, connection: Connection) -> Any:
+def _client_row(store: Store, connection: Client) -> Any:
     """Return the client's row of ``st_client``."""
     return store["st_client"].shape.cls(
         identity=connection.identity.value, connection_id=connection.connection_id.value

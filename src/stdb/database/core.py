@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    from ..client import Connection
+    from ..client import Client
     from ..clock import Clock
     from ..durability import Log
     from ..module import Program, ReducerDeclaration
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from ..runtime.waiting import Waits
     from ..storage.store import Store
     from ..types.values import Identity
+    from .clients import ClientPort
     from .following import Follower
     from .queries import Queries
     from .schedules import Schedules
@@ -60,7 +61,11 @@ class Core:
         self._tables = store.writable
         self._logs = Logs(name, clock.micros)
         self._services = Services(self._identity, self._logs)
-        self._connections: set[Connection] = set()
+        self._connections: set[Client] = set()
+        self._clients: ClientPort | None = None
+        #: Thread -> the clients that its commits concern; empty while nobody subscribes.
+        self._due: dict[int, list[Client]] = {}
+        self._dispatcher: Any = None
         self._closed = False
         self._is_readonly = False
         self._log = None
@@ -158,9 +163,11 @@ class Core:
         return Transaction(self, readonly=readonly)
 
     def _settle(self) -> None:
-        """Wait for the disk, where the mode asks for that after a commit."""
+        """After a commit: wait for the disk, where the mode asks for that; then tell clients."""
         if self._log is not None:
             self._log.settle()
+        if self._due:
+            self._dispatcher.deliver()
 
     def _make_queries(self) -> Queries:
         from .queries import Queries  # the grammar is heavy: read at the first statement

@@ -11,7 +11,6 @@ from os import PathLike
 from threading import get_ident
 from typing import TYPE_CHECKING, Any, Literal, overload
 
-from ..client import Connection
 from ..clock import SystemClock
 from ..errors import DurabilityError, TypeMismatch, UsageError, shorten
 from ..module import Module
@@ -30,12 +29,14 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
+    from ..client import Connection, Dispatch
     from ..clock import Clock
     from ..durability import Mode
     from ..module.file_module import FileModule
     from ..runtime import LogRecord
     from ..runtime.guest.limits import Limits
     from ..runtime.http_policy import HttpPolicy
+    from .clients import ClientPort
     from .tokens import TokenKeys
 
 
@@ -171,11 +172,18 @@ class Database(Calls, Procedures, Querying, Publishing, Durable):
 
     # -- clients ---------------------------------------------------------------------------------
 
-    def connect(self, *, identity: Identity | None = None, token: str | None = None) -> Connection:
+    def connect(
+        self,
+        *,
+        identity: Identity | None = None,
+        token: str | None = None,
+        dispatch: Dispatch = "immediate",
+    ) -> Connection:
         """Connect a client; its ``client_connected`` reducer runs first.
 
         Without arguments it is somebody new. The connection's `token` lets it come back as the
-        same one; tokens need ``pip install "stdb[auth]"``.
+        same one; tokens need ``pip install "stdb[auth]"``. Where an event loop runs, write
+        ``async with db.connect() as conn`` and nothing that waits blocks the loop.
 
         Parameters
         ----------
@@ -184,6 +192,9 @@ class Database(Calls, Procedures, Querying, Publishing, Durable):
         token : str, optional
             A token that proves who it is, of this database or of an issuer whose `keys` the
             database has. Its claims are ``ctx.sender_auth.jwt`` in functions.
+        dispatch : {"immediate", "manual"}
+            When its callbacks run: on the thread that committed, before its call returns; or at
+            ``conn.tick()``.
 
         Raises
         ------
@@ -192,6 +203,8 @@ class Database(Calls, Procedures, Querying, Publishing, Durable):
         ReducerError
             ``client_connected`` refused it: there is no connection.
         """
+        from ..client import Connection, loop_runs  # not at import
+
         claims = None
         if token is not None:
             if identity is not None:
@@ -201,7 +214,15 @@ class Database(Calls, Procedures, Querying, Publishing, Durable):
             claims, identity = self._who_vouches().anonymous(self._ids.subject("client"))
         elif identity.__class__ is not Identity:
             refuse_identity("identity", identity)
-        return Connection(self._port(), identity, self._ids.connection_id(), claims, token)
+        return Connection(
+            self._port(),
+            identity,
+            self._ids.connection_id(),
+            claims,
+            token,
+            dispatch=dispatch,
+            later=loop_runs(),
+        )
 
     def issue_token(
         self,
@@ -237,10 +258,12 @@ class Database(Calls, Procedures, Querying, Publishing, Durable):
         chosen = self._ids.subject("client") if subject is None else subject
         return self._who_vouches().issue(issuer, chosen, expires_in_s, claims)
 
-    def _port(self) -> Any:
-        from .clients import ClientPort
+    def _port(self) -> ClientPort:
+        if self._clients is None:
+            from .clients import ClientPort
 
-        return ClientPort(self)
+            self._clients = ClientPort(self)
+        return self._clients
 
     async def run_schedules(self) -> None:
         """Fire the timers of scheduled rows on this event loop, until the database is closed.
@@ -354,7 +377,7 @@ class Database(Calls, Procedures, Querying, Publishing, Durable):
         for connection in list(self._connections):
             # On a disk that has failed a client stays noted, as after a crash.
             with suppress(DurabilityError):
-                connection.close()
+                connection._leave()
         with state.lock:
             self._closed = True
         self._program.close()

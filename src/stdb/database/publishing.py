@@ -5,7 +5,7 @@ from __future__ import annotations
 from os import PathLike
 from typing import TYPE_CHECKING, Any
 
-from ..errors import Error, TypeMismatch, shorten
+from ..errors import Disconnected, Error, TypeMismatch, shorten
 from ..module import Module
 from .core import Core
 
@@ -122,15 +122,22 @@ class Publishing(Core):
             raise
         self._start_schedules()
         if plan.breaks_clients:
-            self._disconnect_all()
+            self._disconnect_all(plan)
         if self._log is not None:
             self._log.flush()
+        if self._due:
+            self._dispatcher.deliver()
         return plan
 
-    def _disconnect_all(self) -> None:
+    def _disconnect_all(self, plan: MigrationPlan) -> None:
         """Let every client go: the new module's ``client_disconnected`` runs for each."""
+        names = sorted({step.name for step in plan.steps if step.kind != "disconnect_all_users"})
+        error = Disconnected(
+            f"database {self._name!r} was published anew with changes that break clients: it is "
+            f"about {', '.join(names)}; connect again"
+        )
         for connection in list(self._connections):
-            connection.close()
+            connection._leave(error)
 
 
 def as_program(module: Any) -> Program:

@@ -110,7 +110,7 @@ class Transaction:
             if self._readonly:
                 state.begin_reading()
             else:
-                state.begin()
+                state.begin(self._micros)
             self._open = True
             if self._database._closed:
                 self._database._refuse_closed()

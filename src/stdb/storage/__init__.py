@@ -1,11 +1,16 @@
 """Tables in memory: rows, indexes, sequences, and transactions over them.
 
-`stdb.storage.store` has the `Store` itself; it compiles the system tables, so it is imported when
-the first database is made.
+Nothing of it is imported before it is wanted: `import stdb` declares modules, and the first
+database makes tables. `stdb.storage.store` has the `Store` itself.
 """
 
-from .changes import Changes, TableChanges
-from .handles import IndexHandle, TableHandle, Tables
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .changes import Changes, TableChanges
+    from .handles import IndexHandle, TableHandle, Tables
 
 __all__ = [
     "Changes",
@@ -14,3 +19,11 @@ __all__ = [
     "TableHandle",
     "Tables",
 ]
+
+
+def __getattr__(name: str) -> object:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from . import changes, handles
+
+    return getattr(handles, name, None) or getattr(changes, name)

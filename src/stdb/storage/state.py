@@ -34,7 +34,7 @@ def _keep_nothing(_record: object) -> None:
 
 
 def _tell_nobody(_changes: object) -> None:
-    """Take changes where nothing is watched."""
+    """Take changes where nothing is watched or subscribed to."""
 
 
 class State:
@@ -66,11 +66,17 @@ class State:
     changes, tell : Changes or None, callable
         What those who watch tables are to hear of the transaction, and the function that tells
         them: likewise set before the commit point, and told in `end`, perhaps again.
+    serial, evaluate : int, callable
+        The number under which `end` lets subscriptions see the transaction, perhaps again, and
+        how; 0 when they need not.
+    micros : int
+        When the transaction began, for those who are told of it; 0 when nobody said.
     """
 
     __slots__ = (
-        "_idle", "_next_offset", "_waiting", "changes", "committed", "keep", "lock", "now",
-        "offset", "on_undo", "readers", "record", "tell", "thread", "torn", "touched",
+        "_idle", "_next_offset", "_waiting", "changes", "committed", "evaluate", "keep", "lock",
+        "micros", "now", "offset", "on_undo", "readers", "record", "serial", "tell", "thread",
+        "torn", "touched",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -90,6 +96,9 @@ class State:
         self.changes: Changes | None = None
         self.now: Callable[[], int] | None = None
         self.tell: Callable[[Changes], None] = _tell_nobody
+        self.serial = 0
+        self.evaluate: Callable[[int], None] = _tell_nobody
+        self.micros = 0
 
     def begin_at(self, offset: int) -> None:
         """Number transactions from `offset` on."""
@@ -97,14 +106,22 @@ class State:
 
     # -- writing ------------------------------------------------------------------------------
 
-    def begin(self) -> None:
+    def begin(self, micros: int = 0) -> None:
         """Open a read-write transaction of this thread; others wait here for their turn.
 
+        Parameters
+        ----------
+        micros : int
+            When it began, by the clock of the database.
+
+        Notes
+        -----
         Ask `check_not_nested` first: this does not, so that `end` may follow whatever it does.
         """
         self.lock.acquire()
         if self.readers:
             self._wait_for_readers()
+        self.micros = micros
         self.committed = False
         self.thread = get_ident()
 
@@ -172,6 +189,9 @@ class State:
                 if self.changes is not None:
                     self.tell(self.changes)
                     self.changes = None
+                if self.serial:
+                    self.evaluate(self.serial)
+                    self.serial = 0
                 for table in self.touched:
                     if table.finish is not None:
                         table.finish()
@@ -183,6 +203,7 @@ class State:
                     told.rolled_back()
                 self.torn = None
                 self.changes = None
+                self.serial = 0
                 self._next_offset = self.offset
             self.on_undo.clear()
             self.touched.clear()

@@ -54,6 +54,9 @@ class Store:
         tables are added.
     watched : set of Table
         The tables that somebody watches (see `watch`).
+    evaluated : set of Table
+        The tables that subscriptions read: ``state.evaluate`` is called in the end of each
+        transaction that touched one of them, with a number that grows.
     schema_listeners : list of callable
         Called, without arguments, after a transaction that changed which tables there are or what
         they are like, before the next one can begin; perhaps twice, when an interrupt strikes.
@@ -71,6 +74,8 @@ class Store:
         self.by_name: dict[str, Table] = {}
         self.schema_version = 0
         self.watched: set[Table] = set()
+        self.evaluated: set[Table] = set()
+        self._serial = 0
         self._listeners: dict[str, tuple[Listener, ...]] = {}
         self.schema_listeners: list[Callable[[], None]] = []
         self.refresh: Callable[[], None] | None = None
@@ -383,7 +388,9 @@ class Store:
             if changes:
                 state.changes = changes
                 changed = True
-        elif recorder is None:
+        if self.evaluated and not self.evaluated.isdisjoint(state.touched):
+            self._serial = state.serial = self._serial + 1
+        if recorder is None and not changed:
             state.committed = True
             return
         if recorder is not None:
@@ -404,6 +411,8 @@ class Store:
             state.record = self.recorder(state.touched, None)
         changed = self.recorder is None or state.record is not None
         state.changes = SchemaChanges(state.offset + changed)
+        if self.evaluated and not self.evaluated.isdisjoint(state.touched):
+            self._serial = state.serial = self._serial + 1
         state.commit(changed=changed)
 
     def net_changes(self, tables: Container[Table] | None = None) -> Changes:
