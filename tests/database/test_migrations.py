@@ -157,11 +157,9 @@ def test_an_enum_gets_more_variants(migration: Migration) -> None:
     db = migration.publish(
         module(table(id=u64, hue=Three, all=list[Three], maybe=Three | None))  # type: ignore[valid-type]
     )
-    (row,) = db.tables.thing
-    assert (row.hue, row.all, row.maybe) == (Three.BLUE, (Three.RED, Three.BLUE), Three.RED)  # type: ignore[attr-defined]
+    assert migration.rows("thing") == [(1, Three.BLUE, (Three.RED, Three.BLUE), Three.RED)]  # type: ignore[attr-defined]
     assert _table_id(db, "thing") == before
-    with db.transaction() as tx:
-        tx.db.thing.insert(id=2, hue=Three.GREEN, all=[], maybe=None)  # type: ignore[attr-defined]
+    migration.insert("thing", id=2, hue=Three.GREEN, all=[], maybe=None)  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("other", [Renamed, enum.Enum("One", ["RED"])])
@@ -193,23 +191,20 @@ def test_a_variant_holds_no_more_than_the_largest_there_is(migration: Migration)
     error = migration.refuse(module(table(id=u64, shape=TooWide)))
     assert kinds(error) == ["ChangeColumnType"]
     assert "the size of" in str(error)
-    db = migration.publish(module(table(id=u64, shape=Wider)))
-    (row,) = db.tables.thing
-    assert row.shape == Wider.circle(7)
+    migration.publish(module(table(id=u64, shape=Wider)))
+    assert migration.rows("thing") == [(1, Wider.circle(7))]
 
 
 def test_columns_are_added_and_others_widened(migration: Migration) -> None:
     migration.begin(module(table(id=u64, hue=Two)), thing=[{"id": 1, "hue": Two.BLUE}])
-    db = migration.publish(module(table(id=u64, hue=Three, n=(u8, 9))))
-    (row,) = db.tables.thing
-    assert (row.hue, row.n) == (Three.BLUE, 9)  # type: ignore[attr-defined]
+    migration.publish(module(table(id=u64, hue=Three, n=(u8, 9))))
+    assert migration.rows("thing") == [(1, Three.BLUE, 9)]  # type: ignore[attr-defined]
 
 
 def test_a_default_changes(migration: Migration) -> None:
     migration.begin(module(table(id=u64, n=(u8, 1))), thing=[{"id": 1}])
-    db = migration.publish(module(table(id=u64, n=(u8, 2))))
-    with db.transaction() as tx:
-        tx.db.thing.insert(id=2)
+    migration.publish(module(table(id=u64, n=(u8, 2))))
+    migration.insert("thing", id=2)
     assert migration.rows("thing") == [(1, 1), (2, 2)]
 
 
@@ -365,10 +360,52 @@ def test_a_sequence_goes_on_when_columns_are_added(migration: Migration) -> None
         module(table(id=(u64, primary_key(auto_inc=True)), name=str)),
         thing=[{"name": "a"}, {"name": "b"}],
     )
-    db = migration.publish(module(table(id=(u64, primary_key(auto_inc=True)), name=str, n=(u8, 0))))
-    with db.transaction() as tx:
-        new = tx.db.thing.insert(name="c").id
+    migration.publish(module(table(id=(u64, primary_key(auto_inc=True)), name=str, n=(u8, 0))))
+    new = migration.insert("thing", name="c").id
     assert new == (3 if migration.way == "in memory" else 4097)
+
+
+# -- schedules ---------------------------------------------------------------------------------
+
+
+def timers(*, scheduled: str = "", **more: Any) -> stdb.Module:
+    columns = {"id": (u64, primary_key(auto_inc=True)), "at": stdb.ScheduleAt, "text": str}
+    options = {"scheduled": scheduled} if scheduled else {}
+    made = module(table("timer", **columns, **options, **more))
+
+    for name in ("ring", "knock"):
+
+        def fire(ctx: stdb.ReducerContext, timer: Any) -> None:
+            raise AssertionError("it is not time")
+
+        fire.__annotations__["timer"] = made._tables["timer"].row.cls
+        made.reducer(name=name)(fire)
+    return made
+
+
+@pytest.mark.parametrize(("before", "after"), [("", "ring"), ("ring", ""), ("ring", "knock")])
+def test_the_schedule_of_a_table_with_rows_changes(
+    migration: Migration, before: str, after: str
+) -> None:
+    """SpacetimeDB plans this and then cannot do it."""
+    soon = stdb.ScheduleAt.at(stdb.Timestamp.from_micros(stdb.Timestamp.now().micros + 10**11))
+    row = {"id": 0, "at": soon, "text": "x"}
+    migration.begin(timers(scheduled=before), timer=[row])
+    db = migration.publish(timers(scheduled=after))
+    called = [row.reducer_name for row in db.tables["st_scheduled"]]
+    assert called == ([after] if after else [])
+    schedule = db.tables.timer.definition.schedule
+    assert (schedule.function_name if schedule else "") == after
+    assert [text for _, _, text in migration.rows("timer")] == ["x"]
+
+
+def test_a_scheduled_table_gets_more_columns(migration: Migration) -> None:
+    later = stdb.ScheduleAt.at(stdb.Timestamp.from_micros(stdb.Timestamp.now().micros + 10**11))
+    migration.begin(timers(scheduled="ring"), timer=[{"id": 0, "at": later, "text": "x"}])
+    db = migration.publish(timers(scheduled="ring", loud=(bool, True)))
+    (row,) = db.tables["st_scheduled"]
+    assert row.table_id == _table_id(db, "timer")
+    assert [row[2:] for row in migration.rows("timer")] == [("x", True)]
 
 
 # -- the whole ---------------------------------------------------------------------------------
@@ -428,11 +465,12 @@ def test_many_changes_at_once(migration: Migration) -> None:
             table("event", event=True, public=True, text=str),
         )
     )
-    assert {tuple(row) for row in db.tables.thing} == {
+    assert migration.rows("thing") == [
         (1, Three.RED, "a", 4),  # type: ignore[attr-defined]
         (2, Three.BLUE, "b", 4),  # type: ignore[attr-defined]
-    }
+    ]
     described = migration.system_rows()
+    del described["st_module"]
     fresh = stdb.Database(db_module(db))
     assert _without_ids(described) == _without_ids(
         {name: sorted(map(repr, fresh.tables[name])) for name in described}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import datetime as dt
 import enum
 import threading
 from typing import TYPE_CHECKING, Any
@@ -182,6 +183,52 @@ def test_clients_go_when_the_change_breaks_them() -> None:
     assert gone == [conn.identity]
     with db.connect() as again:
         again.call("grow")
+
+
+# -- timers ----------------------------------------------------------------------------------------
+
+
+def bells(fired: list[str], scheduled: str) -> Module:
+    """Return a module whose timers call a reducer, or nobody yet."""
+    made = Module("bells")
+
+    class Bell(Row):
+        id: u64 = primary_key(auto_inc=True)
+        at: stdb.ScheduleAt
+
+    options = {"scheduled": scheduled} if scheduled else {}
+    row_class = made.table(**options)(Bell)
+
+    def ring(ctx: ReducerContext, bell: Any) -> None:
+        fired.append("ring")
+
+    def knock(ctx: ReducerContext, bell: Any) -> None:
+        fired.append("knock")
+
+    for function in (ring, knock):
+        function.__annotations__["bell"] = row_class
+        made.reducer(function)
+    return made
+
+
+def test_timers_call_what_the_new_module_says() -> None:
+    fired: list[str] = []
+    clock = stdb.ManualClock(stdb.Timestamp.from_micros(0))
+    db = Database(bells(fired, ""), clock=clock)
+    with db.transaction() as tx:
+        tx.db.bell.insert(at=stdb.ScheduleAt.every(dt.timedelta(seconds=10)))
+    clock.advance(25)
+    assert fired == []
+    db.publish(bells(fired, "ring"))
+    clock.advance(25)
+    assert fired == ["ring"] * 2
+    db.publish(bells(fired, "knock"))
+    clock.advance(25)
+    assert fired[2:] == ["knock"] * 2
+    db.publish(bells(fired, ""))
+    clock.advance(25)
+    assert len(fired) == 4
+    assert len(db.tables.bell) == 1
 
 
 # -- the plan ------------------------------------------------------------------------------------

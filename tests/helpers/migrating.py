@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from tests.helpers.compiled import compiled
+
 import stdb
+from stdb.types.bsatn_decode import make_decoder
+from stdb.types.bsatn_encode import make_encoder
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
 #: How a module takes the place of another: in a database in memory; in one on a disk, which is
-#: then opened again; when one on a disk is opened.
-WAYS = ("in memory", "on disk", "when opened")
+#: then opened again; when one on a disk is opened. And the same for modules in WebAssembly.
+WAYS = ("in memory", "on disk", "when opened", "wasm in memory", "wasm on disk", "wasm when opened")
 
 
 def table(name: str = "thing", /, **more: Any) -> Callable[[stdb.Module], type[Any]]:
@@ -45,31 +49,49 @@ class Migration:
     """A database, and its way from one module to another."""
 
     def __init__(self, way: str, path: Path) -> None:
-        self.way = way
-        self.path = None if way == "in memory" else path / "app"
+        self.is_compiled = way.startswith("wasm ")
+        self.way = way.removeprefix("wasm ")
+        self.path = None if self.way == "in memory" else path / "app"
         self.db: stdb.Database
+        self.module: stdb.Module
+        self._directory = path
+
+    def _given(self, module: stdb.Module) -> Any:
+        """Return what is published: the module itself, or its file."""
+        if not self.is_compiled:
+            return module
+        return compiled(module, self._directory / f"{id(module)}.wasm")
 
     def begin(self, before: stdb.Module, **rows: list[dict[str, Any]]) -> stdb.Database:
         """Start with a module and the rows of its tables."""
-        self.db = stdb.Database(before, path=self.path)
-        with self.db.transaction() as tx:
-            for name, each in rows.items():
-                for row in each:
-                    tx.db[name].insert(**row)
+        self.db = stdb.Database(self._given(before), path=self.path)
+        self.module = before
+        for name, each in rows.items():
+            for row in each:
+                self.insert(name, **row)
         return self.db
+
+    def insert(self, name: str, /, **columns: Any) -> Any:
+        """Insert a row, made with the class of the module, and return it as it is stored."""
+        shape = self.module.freeze().shapes[name]
+        encoded = make_encoder(shape)(shape.cls(**columns))
+        with self.db.transaction() as tx:
+            return tx.db[name].insert(self.db._store[name].decode(encoded, 0)[0])
 
     def publish(self, after: stdb.Module) -> stdb.Database:
         """Go on with another module."""
+        given = self._given(after)
         if self.way == "when opened":
             self.db.close()
-            self.db = stdb.Database(after, path=self.path)
+            self.db = stdb.Database(given, path=self.path)
         else:
-            self.db.publish(after)
+            self.db.publish(given)
         self.db.check()
+        self.module = after
         if self.way == "on disk":
             shown = self.stored_rows()
             self.db.close()
-            self.db = stdb.Database(after, path=self.path)
+            self.db = stdb.Database(given, path=self.path)
             assert self.stored_rows() == shown
             self.db.check()
         return self.db
@@ -77,17 +99,18 @@ class Migration:
     def refuse(self, after: stdb.Module) -> stdb.MigrationError:
         """Return the error for another module; nothing has changed then, on the disk neither."""
         shown, before = self.stored_rows(), self.system_rows()
+        given = self._given(after)
         error: stdb.MigrationError | None = None
         if self.way == "when opened":
             self.db.close()
             try:
-                stdb.Database(after, path=self.path)
+                stdb.Database(given, path=self.path)
             except stdb.MigrationError as raised:
                 error = raised
             self.db = stdb.Database.open(self.path)  # type: ignore[arg-type]
         else:
             try:
-                self.db.publish(after)
+                self.db.publish(given)
             except stdb.MigrationError as raised:
                 error = raised
         assert error is not None, "it was published"
@@ -97,9 +120,15 @@ class Migration:
         return error
 
     def rows(self, name: str | None = None) -> Any:
-        """Return the rows of a table as plain tuples, or those of all tables by name."""
+        """Return the rows of a table as plain tuples, or those of all tables by name.
+
+        The values in them are of the classes that the module has.
+        """
         if name is not None:
-            return sorted(tuple(row) for row in self.db.tables[name])
+            table = self.db._store[name]
+            decode = make_decoder(self.module.freeze().shapes[name])
+            rows = [decode(table.encode(row), 0)[0] for row in table.rows.values()]
+            return sorted((tuple(row) for row in rows), key=repr)
         return {name: self.rows(name) for name in self.db.tables}
 
     def stored_rows(self) -> dict[str, list[bytes]]:
