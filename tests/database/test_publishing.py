@@ -429,6 +429,21 @@ def test_other_threads_see_one_version_or_the_other() -> None:
     db.check()
 
 
+def test_a_call_that_was_looked_up_before_runs_in_the_new_module() -> None:
+    """As one does that has waited for its turn while another module took over."""
+    db = Database(Parts(wide=True).module)
+    draw, grow = db.reducers.draw, db.reducers.grow
+    after = Parts(wide=True)
+    del after.module._reducers["grow"]
+    db.publish(after.module)
+    draw(1)
+    assert [type(row) for row in db.tables.dot] == [after.dot]
+    with pytest.raises(stdb.UnknownName, match="grow"):
+        grow()
+    db.call("draw", 2)
+    assert len(db.tables.dot) == 2
+
+
 # -- interrupts ------------------------------------------------------------------------------------
 
 

@@ -92,6 +92,8 @@ class Calls(Core):
                 state.begin(micros)
                 if self._closed:
                     self._refuse_closed()
+                if self._was_published:
+                    declared, args = self._declared_now(declared, args)
                 try:
                     declared.function(
                         ReducerContext(
@@ -117,6 +119,20 @@ class Calls(Core):
             log.settle()
         if self._due:
             self._dispatcher.deliver()
+
+    def _declared_now(
+        self, declared: ReducerDeclaration, args: tuple[Any, ...]
+    ) -> tuple[ReducerDeclaration, tuple[Any, ...]]:
+        """Return a reducer and its arguments as the module has them that was published meanwhile.
+
+        A call may have waited for its turn while another module took over.
+        """
+        now = self._callable.get(declared.name)
+        if now is declared:
+            return declared, args
+        if now is None:
+            self._refuse_reducer(declared.name)
+        return now, now.take(args)
 
     def _invoke(
         self,

@@ -43,6 +43,8 @@ class Core:
     _keys: tuple[TokenKeys, ...] = ()
     _authority: Authority | None = None
     _limits: Limits | None = None
+    #: Whether another module than its first one may have taken over.
+    _was_published = False
     #: Lets it follow a log that another process writes.
     _follower: Follower | None = None
 

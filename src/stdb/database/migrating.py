@@ -40,6 +40,7 @@ def _take_over(database: Any, program: Program, plan: MigrationPlan) -> None:
     before = database._program
     store = database._store
     store.state.on_undo.append(_Program(database))
+    database._was_published = True
     alter(store, plan, program.shapes, lambda text: _say(database, text))
     database._take_program(program)
     change_visibility(database, lambda text: _say(database, text))
