@@ -157,6 +157,7 @@ if typing.TYPE_CHECKING:
     from .client import CachedTable, Connection, Event, ReducerEvent, Subscription
     from .client.asynchronous import AsyncConnection
     from .database.tokens import TokenKeys
+    from .host import Host
     from .module.messages import Headers, Request, Response
     from .runtime.guest.limits import Limits
     from .runtime.http_policy import HttpPolicy
@@ -166,6 +167,7 @@ if typing.TYPE_CHECKING:
         TransactionContext,
     )
     from .runtime.view_context import AnonymousViewContext, QueryTables, ViewContext
+    from .schema.migration import MigrationPlan
     from .storage.handles import IndexHandle, TableHandle, Tables
 
 #: Public names that are seldom needed: where they come from, at their first use.
