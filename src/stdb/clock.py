@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import weakref
 from datetime import UTC, datetime, timedelta
-from threading import Lock
+from threading import RLock
 from time import time_ns
 from typing import Final, Protocol
 
@@ -76,12 +76,12 @@ class ManualClock:
     1500000
     """
 
-    __slots__ = ("_alarms", "_is_turning", "_lock", "_micros")
+    __slots__ = ("_alarms", "_micros", "_turning")
 
     def __init__(self, start: HasMicros | datetime | int = _DEFAULT_START) -> None:
         self._alarms: list[weakref.ref[Alarm]] = []
-        self._is_turning = False
-        self._lock = Lock()
+        #: Held by the thread that turns the clock and fires what is due.
+        self._turning = RLock()
         if isinstance(start, datetime):
             if start.tzinfo is None:
                 raise TypeError(f"{shorten(start)} has no time zone: use .replace(tzinfo=UTC)")
@@ -118,17 +118,27 @@ class ManualClock:
         While it is being turned already, by what a schedule calls or by another thread, this moves
         the time alone, and whoever turns it fires what has become due.
         """
-        with self._lock:
-            if self._is_turning:
-                self._micros = max(self._micros, micros)
-                return
-            for alarm in self._present():
-                alarm.check()
-            self._is_turning = True
+        turning = self._turning
+        if turning._is_owned():  # type: ignore[attr-defined]
+            self._micros = max(self._micros, micros)
+            return
         try:
-            self._turn(micros)
+            try:
+                if not turning.acquire(blocking=False):
+                    self._micros = max(self._micros, micros)
+                    return
+                for alarm in self._present():
+                    alarm.check()
+                self._turn(micros)
+            finally:
+                self._turn_no_longer()
         finally:
-            self._is_turning = False
+            # An interrupt may have struck inside the first: it can be called again.
+            self._turn_no_longer()
+
+    def _turn_no_longer(self) -> None:
+        if self._turning._is_owned():  # type: ignore[attr-defined]
+            self._turning.release()
 
     def _turn(self, target: int) -> None:
         while True:

@@ -27,6 +27,7 @@ import stdb
 from stdb import (
     Database,
     Module,
+    ProcedureContext,
     ReducerContext,
     ReducerError,
     Row,
@@ -167,6 +168,20 @@ def stubborn_sweep(ctx: ReducerContext) -> None:
             entries.delete(entry)
 
 
+@shop.procedure
+def trade_outside(ctx: ProcedureContext) -> None:
+    """Do it all in a transaction of a procedure."""
+    with ctx.transaction() as tx:
+        trade(tx)
+
+
+@shop.procedure
+def fail_outside(ctx: ProcedureContext) -> None:
+    """Do it all in a transaction of a procedure, and fail."""
+    with ctx.transaction() as tx:
+        failing_trade(tx)
+
+
 @shop.reducer
 def refuse(ctx: ReducerContext) -> None:
     """Fail at once."""
@@ -216,6 +231,17 @@ def sweep(db: Database) -> None:
         db.call("stubborn_sweep")
     except TransactionError as error:
         assert "interrupted half way" in str(error)  # noqa: PT017
+
+
+def procedure(db: Database) -> None:
+    db.procedures.trade_outside()
+
+
+def procedure_that_fails(db: Database) -> None:
+    try:
+        db.procedures.fail_outside()
+    except ReducerError:
+        return
 
 
 def read_ranges_between_changes(db: Database) -> None:
@@ -313,7 +339,8 @@ class Traced:
 
 
 CORE = ("state.py", "table.py", "index.py", "sequence.py", "scan.py", "writing.py", "store.py",
-        "sure_exit.py", "database.py", "transaction.py", "clients.py", "connection.py")  # fmt: skip
+        "sure_exit.py", "database.py", "transaction.py", "clients.py", "connection.py",
+        "procedure_calls.py", "procedure_context.py")  # fmt: skip
 
 
 def is_core(code: CodeType) -> bool:
@@ -485,7 +512,7 @@ def every(request: pytest.FixtureRequest) -> bool:
 @pytest.mark.parametrize(
     "work",
     [call, transaction, call_that_fails, transaction_that_fails, transaction_rolled_back,
-     read_ranges_between_changes, read, look, connect_and_close],
+     procedure, procedure_that_fails, read_ranges_between_changes, read, look, connect_and_close],
 )  # fmt: skip
 def test_interrupt_leaves_the_state_before_or_after(
     prepared: Database, work: Work, known: set[Place], every: bool
@@ -578,7 +605,19 @@ def is_about_waiting(code: CodeType) -> bool:
 
 def test_every_scenario_changes_what_it_should(prepared: Database) -> None:
     before = contents(fresh(prepared))
-    for work in (call, transaction, read_ranges_between_changes, call_that_goes_on, sweep):
+    for work in (
+        call,
+        transaction,
+        procedure,
+        read_ranges_between_changes,
+        call_that_goes_on,
+        sweep,
+    ):
         assert contents_after(prepared, work) != before
-    for work in (call_that_fails, transaction_that_fails, transaction_rolled_back):
+    for work in (
+        call_that_fails,
+        transaction_that_fails,
+        transaction_rolled_back,
+        procedure_that_fails,
+    ):
         assert contents_after(prepared, work) == before

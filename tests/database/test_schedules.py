@@ -1,6 +1,7 @@
 """Scheduled tables: their rows are calls to come, fired in order, as often as they say."""
 
 import asyncio
+import contextlib
 import gc
 import itertools
 import random
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.database.test_interrupts import Traced
 
 from stdb import (
     AsyncProcedureContext,
@@ -500,6 +502,23 @@ def test_what_a_procedure_sleeps_delays_the_rest() -> None:
     assert errands.clock.micros() == 7 * SECOND
 
 
+def test_a_volatile_call_is_made_whatever_becomes_of_the_transaction() -> None:
+    """Compiled modules can ask for such calls."""
+    alarms = Alarms()
+
+    with alarms.db.transaction() as tx:
+        alarms.db._call_soon("add", (at(9), "asked for"))
+        alarms.db._call_soon("nowhere", ())
+        alarms.db._call_soon("add", ())
+        tx.rollback()
+    assert alarms.rows() == []
+    alarms.clock.advance(0)
+    assert [row.text for row in alarms.rows()] == ["asked for"]
+    messages = [record.message for record in alarms.db.logs()]
+    assert any("no reducer 'nowhere'" in message for message in messages)
+    assert any("takes 2 arguments, got 0" in message for message in messages)
+
+
 # -------------------------------------------------------------------------------- the database ends
 
 
@@ -652,6 +671,44 @@ def test_a_publish_that_fails_leaves_the_timers_as_they_were() -> None:
         alarms.db.publish(other)
     alarms.clock.advance(5)
     assert alarms.times == [10]
+
+
+def test_an_interrupt_anywhere_loses_no_call_and_leaves_nothing_behind(
+    request: pytest.FixtureRequest,
+) -> None:
+    """Strike at the instructions of a turn of the clock, and turn it again."""
+
+    def prepared() -> Alarms:
+        alarms = Alarms()
+        alarms.add(at(1), "once")
+        alarms.add(every(1), "interval")
+        return alarms
+
+    def turn(alarms: Alarms) -> Callable[[Database], None]:
+        return lambda _: alarms.clock.advance(1)
+
+    counted, alarms = Traced(), prepared()
+    alarms.clock.advance(0)  # whatever is made at the first use of all
+    counted.run(turn(alarms), alarms.db)
+    count = len(counted.places)
+    step = 1 if request.config.getoption("--slow") else count // 50
+    for number in range(0, count, step):
+        alarms = prepared()
+        with contextlib.suppress(KeyboardInterrupt):
+            Traced(strike_at=number).run(turn(alarms), alarms.db)
+        alarms.clock.advance(1)
+        alarms.clock.advance(0)
+        place = str(counted.places[number])
+        rung = [row.text for row in alarms.db.tables.rung]
+        # A call may be made twice, when it was struck between its end and the end of its row.
+        assert rung.count("once") in (1, 2), place
+        assert rung.count("interval") in (1, 2, 3), place
+        assert [row.text for row in alarms.rows()] == ["interval"], place
+        thread = threading.Thread(target=alarms.db.call, args=("add", at(99), "x"), daemon=True)
+        thread.start()
+        thread.join(10)
+        assert not thread.is_alive(), place
+        alarms.db.check()
 
 
 # ----------------------------------------------------------------------------------- the real clock

@@ -114,6 +114,16 @@ class Core:
             self._schedules = schedules
             schedules.start()
 
+    def _call_soon(self, name: str, args: tuple[Any, ...]) -> None:
+        """Call a function as the database itself when no transaction is open; see `Schedules`."""
+        if self._schedules is None:
+            from .schedules import Schedules
+
+            schedules = Schedules(self, [])
+            self._schedules = schedules
+            schedules.start()
+        self._schedules.call_soon(name, args)
+
     def _stop_schedules(self) -> None:
         """Fire nothing any more; no thread is left."""
         if self._schedules is not None:

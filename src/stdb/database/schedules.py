@@ -10,13 +10,14 @@ loses no call. Functions run one after another, in the order in which they are d
 
 from __future__ import annotations
 
+import inspect
 import logging
 from contextlib import suppress
 from threading import Thread
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from ..clock import ManualClock
-from ..errors import DatabaseClosed, UsageError
+from ..errors import DatabaseClosed, Error, UsageError
 from ..runtime.timers import Timer, Timers, TimerThread
 from ..runtime.waiting import stop_thread
 
@@ -57,6 +58,13 @@ class Scheduled(NamedTuple):
     def key_of(self, row: Any) -> tuple[str, int]:
         """Return the key of a row's timer."""
         return self.table.name, getattr(row, self.id_attribute)
+
+
+class Soon(NamedTuple):
+    """A call without a row: of a function by its name, with arguments."""
+
+    name: str
+    args: tuple[Any, ...]
 
 
 def scheduled_tables(database: Core) -> list[Scheduled]:
@@ -104,6 +112,7 @@ class Schedules:
         self._bell: tuple[AbstractEventLoop, Event] | None = None
         self._closed = False
         self._is_paused = False
+        self._soon_count = 0
         self._logger = logging.getLogger(f"stdb.{database.name}")
         #: How many calls were made, and how late the last one was, in microseconds.
         self.fired = 0
@@ -154,7 +163,7 @@ class Schedules:
         else:
             interval = abs(moment.interval.micros)
             due = now + interval
-        self._timers.arm(Timer(scheduled.key_of(row), scheduled, due, interval))
+        self._timers.arm(Timer(scheduled.key_of(row), scheduled, interval), due)
 
     def _ring(self) -> None:
         """Let whoever waits for the first timer look again."""
@@ -169,6 +178,17 @@ class Schedules:
         if self._thread is None:
             self._thread = TimerThread(self, f"stdb schedules of {self._database.name}")
         self._thread.ring(due)
+
+    def call_soon(self, name: str, args: tuple[Any, ...]) -> None:
+        """Call a function as the database itself, as soon as no transaction is open.
+
+        Whatever becomes of the transaction that asks for it; nothing of it is stored.
+        """
+        with self._state.lock:
+            self._soon_count += 1
+            key = ("", self._soon_count)  # no table has that name
+            self._timers.arm(Timer(key, Soon(name, args), None), self._clock.micros())
+        self._ring()
 
     # -- firing ------------------------------------------------------------------------------------
 
@@ -223,8 +243,11 @@ class Schedules:
         """Call the function of a timer; an async procedure in an event loop is to be awaited."""
         if timer.has_run:
             return None
-        now = self._clock.micros()
         self.fired += 1
+        if isinstance(timer.work, Soon):
+            timer.has_run = True
+            return self._call_by_name(timer.work)
+        now = self._clock.micros()
         self.last_delay = max(now - timer.due, 0)
         if self.last_delay > _LATE_MICROS and not isinstance(self._clock, ManualClock):
             self._logger.warning(
@@ -242,12 +265,31 @@ class Schedules:
         if row is None:
             return None
         database: Any = self._database
-        waiting: Coroutine[Any, Any, Any] | None = None
+        waiting = None
         with suppress(Exception):  # it is in the log
             waiting = database._run_procedure(
                 timer.work.declared, (row,), database.identity, None, micros
             )
-        return waiting if timer.work.declared.is_async and hasattr(waiting, "send") else None
+        return _to_await(waiting)
+
+    def _call_by_name(self, soon: Soon) -> Coroutine[Any, Any, Any] | None:
+        database: Any = self._database
+        procedure = database._program.procedures.get(soon.name)
+        declared = database._callable.get(soon.name) or procedure
+        waiting = None
+        with suppress(Exception):  # it is in the log
+            if declared is None:
+                database._refuse_reducer(soon.name)
+            try:
+                args = declared.take(soon.args)
+            except Error as error:
+                self._failed(soon.name, error)
+                return None
+            if declared is procedure:
+                waiting = database._run_procedure(procedure, args, database.identity, None)
+            else:
+                database._run(declared, args, database.identity, None)
+        return _to_await(waiting)
 
     def _call_reducer(self, timer: Timer, micros: int) -> None:
         database: Any = self._database
@@ -307,7 +349,7 @@ class Schedules:
         if self._is_off:
             return
         if timer.interval is None:
-            if not timer.work.is_procedure:
+            if not isinstance(timer.work, Soon) and not timer.work.is_procedure:
                 self._delete_row(timer)
             self._cancel(timer)
             return
@@ -317,11 +359,11 @@ class Schedules:
             now = self._clock.micros()
             if timer.interval:
                 ticks = max((now - timer.due) // timer.interval + 1, 1)
-                timer.due += ticks * timer.interval
+                due = timer.due + ticks * timer.interval
             else:
                 # As soon as time goes on; a clock turned by hand would else never get there.
-                timer.due = max(now, until) + 1
-            self._timers.arm(timer)
+                due = max(now, until) + 1
+            self._timers.arm(timer, due)
 
     def _delete_row(self, timer: Timer) -> None:
         """Delete a row whose reducer ran, in a transaction of its own, if it still fires once."""
@@ -339,6 +381,7 @@ class Schedules:
         with self._state.lock:
             if self._timers.get(timer.key) is timer:
                 self._timers.cancel(timer.key)
+            self._timers.first()  # what is cancelled is not looked at again
 
     def _failed(self, function: str, error: Exception) -> None:
         """Log why a call could not be made, or its row not be deleted."""
@@ -415,6 +458,11 @@ class Schedules:
             stop_thread(thread.thread)
             if not thread.join(_PATIENCE_S):
                 self._logger.error("a scheduled function does not end: its thread is left behind")
+
+
+def _to_await(returned: Any) -> Coroutine[Any, Any, Any] | None:
+    """Return what a procedure returned if that is to be awaited: it is async, and a loop runs."""
+    return returned if inspect.iscoroutine(returned) else None
 
 
 async def _quiet(waiting: Coroutine[Any, Any, Any]) -> None:

@@ -34,7 +34,7 @@ class Timer:
     key : hashable
         Which row.
     due : int
-        When it fires, in microseconds.
+        When it fires, in microseconds; known when it is the first.
     interval : int or None
         How often it fires, in microseconds; None for once.
     number : int
@@ -45,10 +45,10 @@ class Timer:
 
     __slots__ = ("due", "has_run", "interval", "key", "number", "work")
 
-    def __init__(self, key: Hashable, work: Any, due: int, interval: int | None) -> None:
+    def __init__(self, key: Hashable, work: Any, interval: int | None) -> None:
         self.key = key
         self.work = work
-        self.due = due
+        self.due = 0
         self.interval = interval
         self.number = 0
         self.has_run = False
@@ -66,26 +66,32 @@ class Timers:
         return len(self._by_key)
 
     def get(self, key: Hashable) -> Timer | None:
-        """Return the timer of a row."""
-        return self._by_key.get(key)
+        """Return the armed timer of a row."""
+        timer = self._by_key.get(key)
+        return timer if timer is not None and timer.number else None
 
-    def arm(self, timer: Timer) -> None:
-        """Let a timer fire when it is due; one of the same key is cancelled. O(log n)."""
+    def arm(self, timer: Timer, due: int) -> None:
+        """Let a timer fire at `due`; another one of the same key is cancelled. O(log n).
+
+        After an interrupt it fires at the old or at the new time, never at none.
+        """
         before = self._by_key.get(timer.key)
-        if before is not None:
+        if before is not None and before is not timer:
             before.number = 0
         self._count += 1
-        timer.number = self._count
+        number = self._count
+        heappush(self._heap, (due, number, timer))
+        timer.number = number
         self._by_key[timer.key] = timer
-        heappush(self._heap, (timer.due, timer.number, timer))
         if len(self._heap) > 2 * len(self._by_key) + _STALE_MAX:
             self._clean()
 
     def cancel(self, key: Hashable) -> None:
         """Let the timer of a row not fire, if there is one. O(1)."""
-        timer = self._by_key.pop(key, None)
+        timer = self._by_key.get(key)
         if timer is not None:
             timer.number = 0
+            self._by_key.pop(key, None)
 
     def clear(self) -> None:
         """Cancel all timers."""
@@ -97,8 +103,9 @@ class Timers:
         """Return the timer that is due first, of equal ones the one that was armed first."""
         heap = self._heap
         while heap:
-            _, number, timer = heap[0]
+            due, number, timer = heap[0]
             if timer.number == number:
+                timer.due = due
                 return timer
             heappop(heap)
         return None
