@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from ...errors import DecodeError
+from ...types.bsatn_decode import make_decoder
 from .catalog import Catalog
 
 if TYPE_CHECKING:
@@ -46,6 +48,24 @@ class Host:
         table = self._database._store["st_connection_credentials"]
         found = table.functions["find_0"](connection_id)
         return None if found is None else str(found.jwt_payload)
+
+    def schedule(self, name: str, args: bytes) -> None:
+        """Have a function called soon by the database, whatever becomes of the present call."""
+        program = self._database._program
+        declared = program.reducers.get(name) or program.procedures.get(name)
+        if declared is None:
+            self._logs.write("Error", f"there is no function {name!r} to call soon")
+            return
+        values = []
+        offset = 0
+        try:
+            for parameter in declared.parameters:
+                value, offset = make_decoder(parameter.shape)(args, offset)
+                values.append(value)
+        except DecodeError as error:
+            self._logs.write("Error", f"{name!r} cannot be called with these arguments: {error}")
+            return
+        self._database._call_soon(name, tuple(values))
 
     def log(
         self,

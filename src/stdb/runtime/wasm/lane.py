@@ -300,7 +300,8 @@ class Lane:
 
     def schedule(self, name: str, args: bytes) -> None:
         """Have a function called soon, whatever becomes of this call."""
-        raise NotImplementedError
+        if self.host is not None:
+            self.host.schedule(name, args)
 
     # -- calls -------------------------------------------------------------------------------------
 
