@@ -192,6 +192,11 @@ def test_clients_read_public_views_only(db: stdb.Database) -> None:
         db.sql("SELECT * FROM leader", sender=BOB)
 
 
+def test_a_view_is_no_reducer(db: stdb.Database) -> None:
+    with pytest.raises(stdb.UnknownName, match="no reducer 'mine': it is a view"):
+        db.call("mine")
+
+
 def test_functions_have_no_handle_on_views(db: stdb.Database) -> None:
     with db.transaction(readonly=True) as tx, pytest.raises(stdb.UnknownName, match="no table"):
         tx.db["mine"]
@@ -435,6 +440,8 @@ def _view_of(function: object, *, sender: bool = False) -> stdb.Database:
         (lambda ctx: ctx.from_.scores, "did you mean 'score'"),
         (lambda ctx: ctx.from_.ping, "rows of table 'ping'"),
         (lambda ctx: 7, "'int' object is not iterable"),
+        (lambda ctx: None, "is a return missing"),
+        (lambda ctx: ctx.db[Score].player.find(1, 2), r"score.player.find\(\) takes 1"),
     ],
 )
 def test_what_a_view_does_wrong_is_said(function: object, message: str) -> None:

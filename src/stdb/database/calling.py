@@ -13,6 +13,7 @@ from ..errors import (
     Error,
     ModuleError,
     PermissionDenied,
+    UnknownName,
     UsageError,
     ViewError,
     shorten,
@@ -213,6 +214,10 @@ class Calls(Core):
             error: Error = PermissionDenied(
                 f"reducer {name!r} is the {declared.lifecycle} reducer: the database calls it "
                 "itself, nobody else can"
+            )
+        elif name in self._program.views and self._program.views[name].is_public:
+            error = UnknownName(
+                f"no reducer {name!r}: it is a view, which db.sql(…, sender=…) reads", unknown=name
             )
         else:
             public = [n for n, r in self._callable.items() if r.public]

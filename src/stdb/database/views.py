@@ -366,7 +366,13 @@ class Views:
             return queries.rows_of_view(str(returned), declared, self._reads)
         cls = declared.row.cls
         if declared.returns == "option":
+            if isinstance(returned, list):
+                raise ModuleError(
+                    f"it returned a list, and declares {cls.__name__} | None: one row"
+                )
             rows = [] if returned is None else [returned]
+        elif returned is None:
+            raise ModuleError("it returned None, and declares rows: is a return missing?")
         else:
             rows = returned if returned.__class__ is list else list(returned)
         for row in rows:

@@ -76,7 +76,9 @@ class QueryWriter:
         if whole is not None:
             reveal = self.query.fragments[0].sources[whole].table.reveal
             row = f"r{whole}"
-            return row if reveal is None else f"{self.c.name(reveal, 'reveal')}({row})"
+            if reveal is None or self.query.as_stored:
+                return row
+            return f"{self.c.name(reveal, 'reveal')}({row})"
         return self.row_of([self.writer.value(output) for output in self.query.outputs])
 
     def row_of(self, values: list[str]) -> str:

@@ -168,6 +168,8 @@ class Query(msgspec.Struct, eq=False):
         Whether `outputs` are over groups: of `keys` and `aggregates`.
     limit, offset : Expr or None
         Constants or parameters.
+    as_stored : bool
+        Whether whole rows of a view come as its table has them, with what is hidden.
     limit_each : bool
         Whether the limit counts in each fragment alone.
     params : dict
@@ -191,6 +193,7 @@ class Query(msgspec.Struct, eq=False):
     limit_each: bool = False
     params: dict[str | int, sh.Shape] = {}
     uses_sender: bool = False
+    as_stored: bool = False
     unplannable: SqlError | None = None
 
 

@@ -101,8 +101,10 @@ class NotingTableHandle(TableHandle[R]):
         super().__init__(table, writable=False)
 
     def _index_handle(self, position: int, name: str) -> IndexHandle[R]:
-        del name
-        return NotingIndexHandle(self._table, position, self._reads)
+        handle: NotingIndexHandle[R] = NotingIndexHandle(self._table, position, self._reads)
+        # Python names it so when `find` is called with the wrong number of arguments.
+        handle._key_from.__qualname__ = f"{self._table.name}.{name}.find"
+        return handle
 
     def iter(self) -> Iterator[R]:
         """Return all rows."""
