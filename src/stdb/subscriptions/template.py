@@ -71,6 +71,7 @@ class Template:
 
     def __init__(self, query: t.Query, sql: str, find_auxiliary: FindAuxiliary) -> None:
         self.query = query
+        query.as_stored = True  # the keys of rows are those in the table
         self.prepared = PreparedQuery(sql, query)
         returned = query.whole or 0
         self.table: Table = query.fragments[0].sources[returned].table
