@@ -69,7 +69,8 @@ class Queries:
                 or self._database._views.are_ready(prepared.views, sender or self._owner)
             ):
                 caller = sender or self._owner
-                prepared = self.readable(prepared, caller, by_owner=by_owner, strict=strict)
+                if prepared.views or not by_owner:
+                    prepared = self.readable(prepared, caller, by_owner=by_owner, strict=strict)
                 return Result(prepared.columns, prepared.rows(params, named, caller))
         with self._database.transaction() as tx:
             return self.run_in(tx, sql, params, named, sender, strict=strict)
@@ -96,7 +97,8 @@ class Queries:
             return prepared.change(params, named, caller)
         if prepared.views and not tx.readonly:
             self._database._views.provide(prepared.views, caller)
-        prepared = self.readable(prepared, caller, by_owner=by_owner, strict=strict)
+        if prepared.views or not by_owner:
+            prepared = self.readable(prepared, caller, by_owner=by_owner, strict=strict)
         return Result(prepared.columns, prepared.rows(params, named, caller))
 
     def readable(

@@ -14,7 +14,7 @@ from . import typed as t
 from .check_write import Delete, Insert, Update
 from .generate import QueryWriter
 from .generate_expression import ExpressionWriter
-from .plan import Plan, is_outgrown, plan_fragment
+from .plan import Plan, is_outgrown, may_outgrow, plan_fragment
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -67,7 +67,8 @@ class PreparedWrite:
 
     def keep_fit(self) -> None:
         """Plan anew where the table has become much larger or smaller."""
-        if not isinstance(self.write, Insert) and self.plan and is_outgrown(self.plan):
+        plan = self.plan
+        if not isinstance(self.write, Insert) and plan and may_outgrow(plan) and is_outgrown(plan):
             self._find(self.write)
 
     def _hits(self, params: tuple[Any, ...], sender: Any) -> list[Any]:

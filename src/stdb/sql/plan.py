@@ -77,12 +77,17 @@ class Plan(msgspec.Struct, eq=False):
     sizes: list[tuple[Table, int]] = []
 
 
+def may_outgrow(plan: Plan) -> bool:
+    """Whether another plan could be better for tables of other sizes."""
+    if len(plan.steps) > 1:
+        return True
+    step = plan.steps[0]
+    is_best = step.access.kind in {"unique", "point"}
+    return not is_best and bool(step.filters or step.access.used)
+
+
 def is_outgrown(plan: Plan) -> bool:
     """Whether the tables are so much larger or smaller now that another plan may be better."""
-    if len(plan.steps) == 1:
-        step = plan.steps[0]
-        if step.access.kind in {"unique", "point"} or not (step.filters or step.access.used):
-            return False  # there is no better way, or no other
     for table, size in plan.sizes:
         now = len(table.rows)
         if now > size * _REPLAN_FACTOR + 100 or size > now * _REPLAN_FACTOR + 100:
@@ -361,6 +366,7 @@ __all__ = [
     "Step",
     "equality",
     "is_outgrown",
+    "may_outgrow",
     "outer_first",
     "plan_fragment",
 ]

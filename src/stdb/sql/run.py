@@ -15,7 +15,7 @@ from .explain import explain_query, explain_write
 from .generate import QueryWriter, params_check
 from .names import Fault
 from .parser import parse
-from .plan import Plan, is_outgrown, plan_fragment
+from .plan import Plan, is_outgrown, may_outgrow, plan_fragment
 from .result import Result, ResultColumn
 from .rules import apply_rules
 from .strict import refuse_extensions
@@ -133,19 +133,19 @@ class PreparedQuery(Prepared):
         code, self._run = QueryWriter(self.query, self.plans).write()
         self.codes = [code]
         self._stream = None
+        self._may_outgrow = any(map(may_outgrow, self.plans))
 
     def keep_fit(self) -> None:
         """Plan anew where the tables have become much larger or smaller."""
-        for plan in self.plans:
-            if is_outgrown(plan):
-                self.plans = [plan_fragment(fragment) for fragment in self.query.fragments]
-                self._compile()
-                return
+        if self._may_outgrow and any(map(is_outgrown, self.plans)):
+            self.plans = [plan_fragment(fragment) for fragment in self.query.fragments]
+            self._compile()
 
     def rows(self, given: tuple[Any, ...], named: Mapping[str, Any], sender: Any) -> list[Any]:
         """Run it, in an open transaction."""
         given = self.values(given, named)
-        self.keep_fit()
+        if self._may_outgrow:
+            self.keep_fit()
         run: Any = self._run
         try:
             rows: list[Any] = run(given, sender)
