@@ -134,18 +134,16 @@ class _Reading:
         self.clause = self.previous = ""
 
     def terminal(self, token: RawToken, follower: RawToken, accepted: dict[str, Any]) -> str:
-        """Return the terminal that `token` is where `accepted` may stand."""
+        """Return the terminal that a word, quoted or not, is where `accepted` may stand."""
         if token.kind == "QUOTED":
             terminal = _name_terminal(accepted, self.clause) or "OTHER"
-        elif token.kind == "WORD":
+        else:
             word = token.text.upper()
             terminal = _word_terminal(word, accepted, self.clause, self.previous, follower)
             if terminal in _CLAUSES:
                 self.clause = terminal
             elif terminal == "JOIN":
                 self.clause = "FROM"
-        else:
-            terminal = token.kind
         self.previous = terminal
         return terminal
 
