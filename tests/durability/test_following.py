@@ -106,6 +106,31 @@ def test_watchers_hear_of_rows_that_come_and_go(writer: Database, reader: Databa
     assert (first.offset, second.offset) == (1, 2)
 
 
+def test_clients_that_look_on_hear_of_it(writer: Database, reader: Database) -> None:
+    add(writer, "a")
+    heard: list[tuple[str, str]] = []
+    with reader.connect(identity=reader.owner) as conn:
+        assert len(writer.tables["st_client"]) == 0
+        conn.subscribe("SELECT * FROM thing", "SELECT * FROM news")
+        things = conn.db.thing
+        things.on_insert(lambda _, row: heard.append(("insert", row.name)))
+        things.on_update(lambda _, old, new: heard.append((old.name, new.name)))
+        things.on_delete(lambda _, row: heard.append(("delete", row.name)))
+        reader.catch_up()
+        add(writer, "b")
+        with writer.transaction() as tx:
+            tx.db.thing.id.update(tx.db.thing.id.find(1).replace(name="z"))
+            tx.db.thing.id.delete(2)
+        writer.flush()
+        reader.catch_up()
+        assert heard == [("insert", "a"), ("insert", "b"), ("a", "z"), ("delete", "b")]
+        assert [row.name for row in things] == ["z"]
+        with pytest.raises(stdb.TransactionError, match="readonly=True"):
+            conn.call("anything")
+    with pytest.raises(stdb.TransactionError, match="readonly=True"):
+        reader.call("anything")
+
+
 def test_nothing_is_written_here(writer: Database, reader: Database) -> None:
     with (
         pytest.raises(stdb.TransactionError, match="readonly=True"),

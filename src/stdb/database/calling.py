@@ -209,6 +209,8 @@ class Calls(Core):
             raise UsageError(
                 f"a reducer is called by its name, as in db.call({hint!r}, …), not {shorten(name)}"
             )
+        if self._is_readonly:
+            self._check_writable()
         declared = self._reducers.get(name)
         if declared is not None and declared.lifecycle is not None:
             error: Error = PermissionDenied(

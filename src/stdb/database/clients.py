@@ -42,6 +42,11 @@ class ClientPort(Subscribing):
             The reducer refused it: nothing was noted.
         """
         database = self._database
+        if database._is_readonly:
+            # It looks on: the database that is written knows nothing of it.
+            database._check_not_closed()
+            database._connections.add(connection)
+            return
         try:
             with database._store.writing(self._logged(connection, "connected")) as store:
                 database._check_not_closed()
@@ -66,6 +71,9 @@ class ClientPort(Subscribing):
         database._state.check_not_nested()
         # Before the reducer runs: it is not told of its own going.
         self.forget(connection)
+        if database._is_readonly:
+            database._connections.discard(connection)
+            return
         call = self._logged(connection, "disconnected")
         try:
             with database._store.writing(call) as store:

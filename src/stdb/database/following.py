@@ -118,20 +118,27 @@ class Follower:
         database = self._database()
         if database is None or self._stopped.is_set():
             return 0
+        try:
+            with self._lock:
+                return self._take_in(database)
+        finally:
+            # Without the lock: a callback may ask for more.
+            database._settle()
+
+    def _take_in(self, database: Any) -> int:
         count = 0
-        with self._lock:
-            while True:
-                try:
-                    commits = self._log.read()
-                    if not commits:
-                        return count
-                    for commit in commits:
-                        for mutations in transactions(commit, database._store):
-                            self._apply(database, mutations)
-                            count += 1
-                except (LogMoved, BadTransaction):
-                    self._begin_anew(database)
-                    return count + 1
+        while True:
+            try:
+                commits = self._log.read()
+                if not commits:
+                    return count
+                for commit in commits:
+                    for mutations in transactions(commit, database._store):
+                        self._apply(database, mutations)
+                        count += 1
+            except (LogMoved, BadTransaction):
+                self._begin_anew(database)
+                return count + 1
 
     def _record(self, touched: list[Table], call: object) -> object:
         """Let nothing be committed but what comes out of the log."""
