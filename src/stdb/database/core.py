@@ -36,6 +36,8 @@ class Core:
     """A store, the module that runs on it, and who it belongs to."""
 
     _log: Log | None
+    #: What wakes its procedures when it closes, made with the first of them.
+    _waits: Waits | None = None
     #: Which requests its procedures may send.
     _http: HttpPolicy | bool = True
     _path: Path | None = None
@@ -72,7 +74,6 @@ class Core:
         self._is_readonly = False
         self._log = None
         self._queries: Queries | None = None
-        self._waits: Waits | None = None
         self._made_views: Views | None = None
         self._schedules: Schedules | None = None
         self._take_program(program)

@@ -205,10 +205,9 @@ class ProcedureTransactions:
 
 
 def _make_waits(database: Core) -> Waits:
-    with database._state.lock:
-        if database._waits is None:
-            database._waits = Waits(database.name)
-        return database._waits
+    """Make what wakes the procedures of a database; of two threads that do, one is first."""
+    waits: Waits = database.__dict__.setdefault("_waits", Waits(database.name))
+    return waits
 
 
 def run_procedure(

@@ -354,16 +354,17 @@ class Schedules:
             self._cancel(timer)
             return
         with self._state.lock:
-            if self._timers.get(timer.key) is not timer:
-                return  # the function, or somebody else, deleted the row or changed its time
-            now = self._clock.micros()
-            if timer.interval:
-                ticks = max((now - timer.due) // timer.interval + 1, 1)
-                due = timer.due + ticks * timer.interval
-            else:
-                # As soon as time goes on; a clock turned by hand would else never get there.
-                due = max(now, until) + 1
-            self._timers.arm(timer, due)
+            # Otherwise somebody, perhaps the function, deleted the row or changed its time.
+            if self._timers.get(timer.key) is timer:
+                self._timers.arm(timer, self._next_tick(timer, until))
+
+    def _next_tick(self, timer: Timer, until: int) -> int:
+        """Return when an interval fires next: the first of its ticks that is still to come."""
+        now = self._clock.micros()
+        if not timer.interval:
+            # As soon as time goes on; a clock turned by hand would else never get there.
+            return max(now, until) + 1
+        return timer.due + max((now - timer.due) // timer.interval + 1, 1) * timer.interval
 
     def _delete_row(self, timer: Timer) -> None:
         """Delete a row whose reducer ran, in a transaction of its own, if it still fires once."""

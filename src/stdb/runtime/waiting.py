@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from threading import Event, Lock, Thread
+from threading import Event, Thread
 from time import monotonic
 from typing import TYPE_CHECKING
 
@@ -18,15 +18,13 @@ class Waits:
     def __init__(self, name: str) -> None:
         self._name = name
         self._closing = Event()
-        self._lock = Lock()
+        # Without a lock, which an interrupt could leave held: each access is one step of Python.
         self._wakers: set[Callable[[], object]] = set()
 
     def close(self) -> None:
         """Wake everything that waits: it raises `DatabaseClosed`."""
         self._closing.set()
-        with self._lock:
-            wakers = list(self._wakers)
-        for wake in wakers:
+        for wake in list(self._wakers):
             wake()
 
     def check(self) -> None:
@@ -36,14 +34,12 @@ class Waits:
 
     def add(self, wake: Callable[[], object]) -> None:
         """Let `wake` be called when the database closes."""
-        with self._lock:
-            self._wakers.add(wake)
+        self._wakers.add(wake)
         self.check()
 
     def discard(self, wake: Callable[[], object]) -> None:
         """Forget what `add` was told."""
-        with self._lock:
-            self._wakers.discard(wake)
+        self._wakers.discard(wake)
 
     def wait(self, seconds: float) -> None:
         """Return after `seconds`."""
