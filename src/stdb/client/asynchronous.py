@@ -82,6 +82,24 @@ class AsyncConnection(Client):
         """
         return self._port.reducers(self, self._call)
 
+    @property
+    def procedures(self) -> Any:
+        """The procedures this client may call: ``await conn.procedures.fetch("rome")``.
+
+        One that is ``async def`` runs on this event loop, any other on a thread of its executor.
+        """
+        return self._port.procedures(self, self._call_procedure)
+
+    async def _call_procedure(self, procedure: str, args: tuple[Any, ...]) -> Any:
+        self._check_active()
+        if self._port.is_async(self, procedure):
+            value = await self._port.call_procedure(self, procedure, args)
+        else:
+            work = self._port.call_procedure
+            value = await self._loop.run_in_executor(None, work, self, procedure, args)
+        self._pump()
+        return value
+
     async def call(self, reducer: str, /, *args: Any) -> None:
         """Run a reducer as this client; errors are those of `Database.call`.
 

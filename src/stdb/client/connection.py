@@ -93,6 +93,18 @@ class Connection(Client):
         """
         return self._port.reducers(self, self._call)
 
+    @property
+    def procedures(self) -> Any:
+        """The procedures this client may call: ``conn.procedures.fetch("rome")``.
+
+        As `Database.procedures`. One that is running goes on when the client disconnects.
+        """
+        return self._port.procedures(self, self._call_procedure)
+
+    def _call_procedure(self, procedure: str, args: tuple[Any, ...]) -> Any:
+        self._check_active()
+        return self._port.call_procedure(self, procedure, args)
+
     def call(self, reducer: str, /, *args: Any) -> None:
         """Run a reducer as this client; errors are those of `Database.call`.
 

@@ -62,6 +62,15 @@ class Port(Protocol):
     def reducers(self, client: Client, call: Callable[[str, tuple[Any, ...]], Any]) -> Any:
         """Return the reducers that a client may call, as functions that use `call`."""
 
+    def procedures(self, client: Client, call: Callable[[str, tuple[Any, ...]], Any]) -> Any:
+        """Return the procedures that a client may call, as functions that use `call`."""
+
+    def is_async(self, client: Client, procedure: str) -> bool:
+        """Return whether a procedure that a client may call is to be awaited in an event loop."""
+
+    def call_procedure(self, client: Client, procedure: str, args: tuple[Any, ...]) -> Any:
+        """Run a procedure for a client and return its value; see `is_async`."""
+
     def text_of(self, query: object) -> str:
         """Return what somebody subscribes to as SQL."""
 

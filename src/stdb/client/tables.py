@@ -179,10 +179,12 @@ _METHODS: Final = frozenset(
 class CacheTables:
     """The cached tables of a client: by attribute, by name, or (typed) by their row class."""
 
-    __slots__ = ("_client",)
+    __slots__ = ("_client", "_prefix")
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: Client, prefix: str = "") -> None:
         self._client = client
+        #: The namespace of an included module with a dot, to which these are limited.
+        self._prefix = prefix
 
     @overload
     def __getitem__(self, key: str) -> CachedTable[Any]: ...
@@ -191,6 +193,7 @@ class CacheTables:
     def __getitem__(self, key: Any) -> CachedTable[Any]:
         client = self._client
         if isinstance(key, str):
+            key = self._prefix + key
             cache = client._caches.get(key)
             if cache is not None:
                 return cache.face
@@ -201,19 +204,30 @@ class CacheTables:
     def __getattr__(self, name: str) -> CachedTable[Any]:
         if name.startswith("__"):
             raise AttributeError(name)
+        full = self._prefix + name
+        if full not in self._client._caches:
+            names = self._client._port.table_names(self._client)
+            if any(each.startswith(f"{full}.") for each in names):
+                # To checkers, who know no names of tables, every attribute is a table.
+                return CacheTables(self._client, f"{full}.")  # type: ignore[return-value]
         return self[name]
 
+    def _names(self) -> list[str]:
+        prefix = self._prefix
+        names = self._client._port.table_names(self._client)
+        return [name[len(prefix) :] for name in names if name.startswith(prefix)]
+
     def __iter__(self) -> Iterator[str]:
-        return iter(self._client._port.table_names(self._client))
+        return iter(self._names())
 
     def __len__(self) -> int:
-        return len(self._client._port.table_names(self._client))
+        return len(self._names())
 
     def __contains__(self, name: object) -> bool:
-        return name in self._client._port.table_names(self._client)
+        return name in self._names()
 
     def __dir__(self) -> list[str]:
-        return self._client._port.table_names(self._client)
+        return self._names()
 
     def __repr__(self) -> str:
         return f"<cache of {self._client!r}: {', '.join(self)}>"

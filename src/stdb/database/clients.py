@@ -6,7 +6,7 @@ from threading import get_ident
 from typing import TYPE_CHECKING, Any
 
 from ..errors import Error, ViewError
-from .reducers import Reducers
+from .reducers import ProcedureFunctions, Reducers
 from .subscribing import Subscribing
 
 if TYPE_CHECKING:
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from ..client import Client, Dispatcher
     from ..module import ReducerDeclaration
+    from ..module.procedures import ProcedureDeclaration
     from ..storage.store import Store
     from .database import Database
 
@@ -130,6 +131,34 @@ class ClientPort(Subscribing):
             return call(declared.name, args)
 
         return Reducers(self._known(client), call_declared)
+
+    def procedures(
+        self, client: Client, call: Callable[[str, tuple[Any, ...]], Any]
+    ) -> ProcedureFunctions:
+        """Return the procedures that this client may call, as functions that use `call`."""
+        is_owner = client.identity == self._database.owner
+        procedures = self._database._program.procedures
+        known = {n: p for n, p in procedures.items() if is_owner or p.public}
+
+        def call_declared(declared: ProcedureDeclaration, args: tuple[Any, ...]) -> Any:
+            return call(declared.name, args)
+
+        return ProcedureFunctions(known, call_declared)
+
+    def is_async(self, client: Client, procedure: str) -> bool:
+        """Return whether a procedure is to be awaited in an event loop."""
+        return self._procedure(client, procedure).is_async
+
+    def call_procedure(self, client: Client, procedure: str, args: tuple[Any, ...]) -> Any:
+        """Run a procedure for a client and return its value, or what is to be awaited."""
+        declared = self._procedure(client, procedure)
+        return self._database._run_procedure(declared, args, client.identity, client.connection_id)
+
+    def _procedure(self, client: Client, name: str) -> ProcedureDeclaration:
+        declared = self._database._program.procedures.get(name)
+        if declared is None or not (declared.public or client.identity == self._database.owner):
+            self._database._refuse_procedure(name)
+        return declared
 
     def _run_lifecycle(self, lifecycle: str, connection: Client) -> None:
         """Run a lifecycle reducer in the open transaction, if the module has it."""
