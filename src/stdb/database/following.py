@@ -204,7 +204,7 @@ class Follower:
         recovered = recover(self._directory, Store)
         if recovered.program is None:
             raise CorruptLogError(f"{self._directory}: the log holds no module any more")
-        _, chosen = stored_program(recovered)
+        _, chosen = stored_program(recovered, runs=False)
         fill(recovered, chosen)
         self._apply(database, _difference(database._store, recovered.store))
         database._state.begin_at(recovered.tail.next_offset - 1)
@@ -254,7 +254,7 @@ def _restructure(database: Any) -> None:
     tables, views = stored_tables(described), stored_views(described)
     (row,) = store["st_module"].rows.values()
     stored: Any = _Stored(row, tables)
-    program, chosen = stored_program(stored)
+    program, chosen = stored_program(stored, runs=False)
     restructuring = Restructuring(store)
     for name in [t.name for t in store if not t.definition.is_system]:
         if name not in chosen and name not in views:

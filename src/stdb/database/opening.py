@@ -153,7 +153,7 @@ def _set_up(
         )
     owner = options.owner
     if row is not None:
-        stored, chosen = stored_program(recovered)
+        stored, chosen = stored_program(recovered, runs=not options.readonly)
         if program is not None and fits(program, stored):
             tables = program.definition.all_tables()
             chosen = {name: (table, program.shapes[name]) for name, table in tables.items()}

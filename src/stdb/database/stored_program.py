@@ -64,8 +64,13 @@ def source_program(recovered: Recovered, path: Path) -> Program | None:
     return load_archive(archive, str(path)).freeze() if archive else None
 
 
-def stored_program(recovered: Recovered) -> tuple[Program, dict[str, tuple[TableDef, Record]]]:
-    """Return the program that is stored: a compiled module, or else one without functions."""
+def stored_program(
+    recovered: Recovered, *, runs: bool
+) -> tuple[Program, dict[str, tuple[TableDef, Record]]]:
+    """Return the program that is stored: a compiled module, or else one without functions.
+
+    A compiled module is asked what it has, which runs code of it: only where `runs` allows that.
+    """
     from ..module import Program
     from ..schema import ModuleDef
     from ..types import algebraic as at
@@ -73,7 +78,7 @@ def stored_program(recovered: Recovered) -> tuple[Program, dict[str, tuple[Table
 
     row = recovered.program
     definition = ModuleDef(tables={n: t.definition for n, t in recovered.tables.items()})
-    compiled = read_program(row.program_kind, row.program_bytes)
+    compiled = read_program(row.program_kind, row.program_bytes) if runs else None
     if compiled is not None and _holds(definition, compiled.definition):
         tables = compiled.definition.all_tables()
         return compiled, {name: (table, compiled.shapes[name]) for name, table in tables.items()}

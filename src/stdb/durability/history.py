@@ -124,11 +124,14 @@ class Chronicle(Replay):
             refuse_commit(commit, error)
 
     def _told(self, offset: int, data: bytes, at_: int) -> LoggedTransaction:
-        changes = {}
+        changes: dict[str, RowChanges] = {}
         for table_id in sorted(self._inserted.keys() | self._deleted.keys()):
-            inserted = tuple(self._inserted.get(table_id, ()))
-            deleted = tuple(self._deleted.get(table_id, ()))
-            changes[self._names[table_id]] = RowChanges(inserted, deleted)
+            name = self._names[table_id]
+            # A table that got columns is another one of the same name.
+            inserted, deleted = changes.get(name, RowChanges((), ()))
+            inserted = (*inserted, *self._inserted.get(table_id, ()))
+            deleted = (*deleted, *self._deleted.get(table_id, ()))
+            changes[name] = RowChanges(inserted, deleted)
         if not data[at_] & INPUTS:
             return LoggedTransaction(offset, None, None, None, None, None, b"", changes)
         size, name_size = _U32(data, at_ + 1)[0], data[at_ + 5]

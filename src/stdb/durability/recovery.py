@@ -118,9 +118,12 @@ def log_directory(path: Path, *, must_exist: bool = False) -> Path:
     if path.exists() and not path.is_dir():
         raise UsageError(f"{path} is a file; a database is a directory of its own")
     if must_exist:
-        raise DatabaseNotFound(
-            f"there is no database at {path}; stdb.Database(module, path=…) makes one"
-        )
+        replicas = [each.parent for each in sorted(path.glob(f"replicas/*/{LOG_DIRECTORY}/"))]
+        hint = "stdb.Database(module, path=…) makes one"
+        if replicas:
+            shown = ", ".join(str(each) for each in replicas)
+            hint = f"it is the data directory of a server, whose databases are in {shown}"
+        raise DatabaseNotFound(f"there is no database at {path}; {hint}")
     if path.is_dir():
         others = {each.name for each in path.iterdir()} - _OUR_NAMES
         if others:
