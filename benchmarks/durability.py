@@ -8,10 +8,17 @@ The transfer is that of `transfer.py`: a reducer that reads two accounts and wri
 * sync: ``durability="sync"`` against synchronous=FULL: each commit waits for the disk.
 * sync, 8 threads: against one thread of ours; threads that commit together share a sync.
 * recovery: reading the log back, against making the same transfers in memory, per transfer.
+* snapshot: opening a database of 1,000,000 rows of two integers from a snapshot, against building a
+  dict of as many tuples from a packed array.
+* waiting: the longest transfer while a snapshot of 1,000,000 rows is written, against the longest
+  while none is.
+
+What waits for the disk is measured in many short rounds, since a disk has its moods.
 """
 
 import random
 import sqlite3
+import struct
 import tempfile
 import threading
 import time
@@ -115,10 +122,74 @@ def recover(path: Path, transfers: int) -> Callable[[], float]:
     return measure
 
 
+def open_snapshot(path: Path) -> Callable[[], float]:
+    """Return what measures opening a database from its snapshot: milliseconds."""
+
+    def measure() -> float:
+        start = time.perf_counter()
+        db = stdb.Database.open(path, readonly=True)
+        took = (time.perf_counter() - start) * 1e3
+        if db.recovery is None or db.recovery.snapshot is None:
+            raise AssertionError("there is a snapshot")
+        return took
+
+    return measure
+
+
+def build_dict(packed: bytes) -> Callable[[], float]:
+    """Return what measures building a dict of tuples from packed numbers: milliseconds."""
+
+    def measure() -> float:
+        start = time.perf_counter()
+        rows = {row[0]: row for row in struct.iter_unpack("<IQ", packed)}
+        took = (time.perf_counter() - start) * 1e3
+        if len(rows) != len(packed) // 12:
+            raise AssertionError("each row has a key of its own")
+        return took
+
+    return measure
+
+
+def longest(db: stdb.Database, transfers: Transfers, *, snapshot: bool) -> Callable[[], float]:
+    """Return what measures the longest of many transfers: milliseconds."""
+
+    def measure() -> float:
+        writer = threading.Thread(target=db.snapshot) if snapshot else None
+        if writer is not None:
+            writer.start()
+        most = 0.0
+        call, now = db.call, time.perf_counter
+        while True:
+            for source, target, amount in transfers:
+                start = now()
+                call("transfer", source, target, amount)
+                most = max(most, now() - start)
+            if writer is None or not writer.is_alive():
+                return most * 1e3
+
+    return measure
+
+
+def snapshots(root: Path, rows: int, times: int) -> tuple[list[list[float]], list[list[float]]]:
+    """Measure a database of so many rows: opening its snapshot, and waiting for one."""
+    packed = b"".join(struct.pack("<IQ", i, BALANCE) for i in range(rows))
+    path = root / "snapshot"
+    with open_ours(path, "async", rows) as db:
+        waits = rounds(
+            longest(db, pairs(rows, 1_000), snapshot=True),
+            longest(db, pairs(rows, 100_000 if rows > 100_000 else 1_000), snapshot=False),
+            min(times, 3),
+        )
+        db.snapshot()
+    opened = rounds(open_snapshot(path), build_dict(packed), times)
+    return list(opened), list(waits)
+
+
 def main(quick: bool) -> list[Measurement]:
-    """Measure microseconds per transfer."""
-    accounts, count, waiting, times = (1_000, 1_000, 20, 1) if quick else (100_000, 50_000, 200, 5)
+    """Measure microseconds per transfer, and what snapshots take in milliseconds."""
+    accounts, count, waiting, times = (1_000, 1_000, 20, 1) if quick else (100_000, 50_000, 50, 5)
     transfers, waited = pairs(accounts, count), pairs(accounts, waiting)
+    short = 1 if quick else 20
     random.Random(2).shuffle(transfers)
     with tempfile.TemporaryDirectory(prefix="stdb-durability-") as directory:
         root = Path(directory)
@@ -133,13 +204,16 @@ def main(quick: bool) -> list[Measurement]:
             open_ours(root / "sync", "sync", accounts) as db,
             closing(open_theirs(root / "full.sqlite", "FULL", accounts)) as connection,
         ):
-            full = rounds(ours(db, waited), theirs(connection, waited), times)
-            shared = rounds(ours_threaded(db, waited, 8), ours(db, waited), times)
+            full = rounds(ours(db, waited), theirs(connection, waited), short)
+            shared = rounds(
+                ours_threaded(db, pairs(accounts, 4 * waiting), 8), ours(db, waited), short
+            )
         memory = stdb.Database(bank)
         with memory.transaction() as tx:
             tx.db[Account].insert_many(Account(id=i, balance=BALANCE) for i in range(accounts))
         logged = count * (times + 1)
         recovery = rounds(recover(root / "async", logged), ours(memory, transfers), times)
+        opened, waits = snapshots(root, 10_000 if quick else 1_000_000, times)
     unit = "µs a transaction"
     note = f"durability: {per_transfer:.0f} bytes a transfer in the log, with the call's arguments"
     return [
@@ -156,6 +230,12 @@ def main(quick: bool) -> list[Measurement]:
         Measurement(
             "recovery", unit, "the same in memory", *recovery, ratio_min=1, quick=quick,
             notes=["recovery: opening the database, per transfer in its log"],
+        ),
+        Measurement(
+            "open a snapshot", "ms", "dict of tuples", *opened, ratio_min=1 / 3, quick=quick,
+        ),
+        Measurement(
+            "longest, snapshot", "ms", "longest, none", *waits, ours_max=100, quick=quick
         ),
     ]  # fmt: skip
 

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -305,6 +306,38 @@ def test_the_snapshot_of_another_database_is_refused(tmp_path: Path) -> None:
     listed.write_bytes(blake3(bytes(rest)).digest() + rest)
     with pytest.raises(stdb.CorruptLogError, match="another database"):
         Database.open(tmp_path / "b")
+
+
+def test_who_waits_for_a_snapshot_keeps_nobody_waiting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A second snapshot waits for the one that is being written, and writers go on meanwhile."""
+    monkeypatch.setattr(snapshotting, "CAN_FORK", False)
+    began, go_on = threading.Event(), threading.Event()
+    write = snapshotting.write_snapshot
+
+    def write_slowly(*args: Any, **options: Any) -> None:
+        began.set()
+        assert go_on.wait(60)
+        write(*args, **options)
+
+    monkeypatch.setattr(snapshotting, "write_snapshot", write_slowly)
+    with open_bank(tmp_path / "bank") as db:
+        first = threading.Thread(target=db.snapshot)
+        first.start()
+        assert began.wait(60)
+        second = threading.Thread(target=db.snapshot)
+        second.start()
+        caller = threading.Thread(target=fill, args=(db, 5))
+        caller.start()
+        caller.join(60)
+        assert not caller.is_alive()
+        assert first.is_alive()
+        assert second.is_alive()
+        go_on.set()
+        first.join(60)
+        second.join(60)
+    assert len(snapshots(tmp_path / "bank")) == 2
 
 
 # -- what is kept -------------------------------------------------------------------

@@ -193,10 +193,13 @@ class Durable(Core):
                 f"database {self._name!r} has no files to write a snapshot to: it is in memory, or "
                 "was opened with readonly=True"
             )
-        with self.transaction(readonly=True):
-            self._check_not_closed()
-            offset = self._state.offset
-            log.snapshots.take(offset)
+        is_begun = False
+        while not is_begun:
+            log.snapshots.wait()
+            with self.transaction(readonly=True):
+                self._check_not_closed()
+                offset = self._state.offset
+                is_begun = log.snapshots.take(offset)
         log.snapshots.wait()
         if log.snapshots.failure:
             raise DurabilityError(log.snapshots.failure, safe_offset=log.durable_offset)

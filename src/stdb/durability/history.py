@@ -128,10 +128,11 @@ class Chronicle(Replay):
         for table_id in sorted(self._inserted.keys() | self._deleted.keys()):
             name = self._names[table_id]
             # A table that got columns is another one of the same name.
-            inserted, deleted = changes.get(name, RowChanges((), ()))
-            inserted = (*inserted, *self._inserted.get(table_id, ()))
-            deleted = (*deleted, *self._deleted.get(table_id, ()))
-            changes[name] = RowChanges(inserted, deleted)
+            known = changes.get(name, RowChanges((), ()))
+            changes[name] = RowChanges(
+                (*known.inserted, *self._inserted.get(table_id, ())),
+                (*known.deleted, *self._deleted.get(table_id, ())),
+            )
         if not data[at_] & INPUTS:
             return LoggedTransaction(offset, None, None, None, None, None, b"", changes)
         size, name_size = _U32(data, at_ + 1)[0], data[at_ + 5]

@@ -57,6 +57,29 @@ def offsets(row_type: at.Product) -> list[int]:
     return found
 
 
+def copied_runs(row_type: at.Product) -> list[tuple[int, int]] | None:
+    """Return which bytes of a page's row are the bytes that a log has of it: ``(start, end)``.
+
+    None where that differs from row to row: in sums, and where a row refers to objects.
+    """
+    runs: list[tuple[int, int]] = []
+
+    def walk(type_: at.AlgebraicType, start: int) -> bool:
+        if isinstance(type_, at.Product):
+            parts = zip(type_.elements, offsets(type_), strict=True)
+            return all(walk(element.type, start + offset) for element, offset in parts)
+        if type_ not in SIZES:
+            return False
+        end = start + SIZES[type_]
+        if runs and runs[-1][1] == start:
+            runs[-1] = (runs[-1][0], end)
+        else:
+            runs.append((start, end))
+        return True
+
+    return runs if walk(row_type, 0) else None
+
+
 class _Writer:
     """What both generators share: lines, and names for functions."""
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import struct
 from itertools import chain
+from struct import Struct
 from typing import TYPE_CHECKING, Any
 
 from ..types.bsatn_encode import fixed_format
@@ -15,7 +16,7 @@ from ..types.compose import Composer
 from ..types.exact import NAN
 from ..types.page_layout import row_size
 from ..types.shapes import Float, Int, PlainEnum, Wrapped
-from .layout import is_flat, make_out_of_page, offsets
+from .layout import copied_runs, is_flat, make_out_of_page, offsets
 from .pages import make_fetch, packed_rows, starts
 
 if TYPE_CHECKING:
@@ -33,8 +34,22 @@ def rows_of_pages(
     size = row_size(row_type)
     if is_flat(row_type):
         return [page.data[place : place + size] for page in pages for place in starts(page, size)]
+    runs = copied_runs(row_type)
+    if runs:
+        unpack = Struct(_format_of(runs, size)).iter_unpack
+        join = b"".join
+        return [join(parts) for page in pages for parts in unpack(packed_rows(page, size))]
     out, fetch = make_out_of_page(row_type), make_fetch(blobs)
     return [out(page.data, place, fetch) for page in pages for place in starts(page, size)]
+
+
+def _format_of(runs: list[tuple[int, int]], size: int) -> str:
+    """Return the struct format of rows of `size` bytes that takes these parts of each."""
+    letters, at_ = ["<"], 0
+    for start, end in runs:
+        letters.append(f"{start - at_}x{end - start}s")
+        at_ = end
+    return "".join(letters) + f"{size - at_}x"
 
 
 def decode_pages(pages: Iterable[Page], row_type: at.Product, shape: Record) -> list[Any] | None:

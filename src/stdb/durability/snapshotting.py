@@ -172,17 +172,20 @@ class Snapshots:
                 self._begin(store, record[0])
         log.check_before(self.due)
 
-    def take(self, offset: int) -> None:
-        """Take a snapshot of the state after transaction `offset`, which is the present one.
+    def take(self, offset: int) -> bool:
+        """Begin a snapshot of the state after transaction `offset`, which is the present one.
 
-        The caller keeps writers out meanwhile.
+        The caller keeps writers out meanwhile. Returns False, and does nothing, while another one
+        is being written: wait for that with writers let in, and try again.
         """
-        self.wait()
+        if self.is_running:
+            return False
+        self.failure = ""
         store = self._store()
         places = list_snapshots(self._directory)
-        if store is None or (places and places[-1].offset == offset):
-            return
-        self._begin(store, offset)
+        if store is not None and not (places and places[-1].offset == offset):
+            self._begin(store, offset)
+        return True
 
     def _begin(self, store: Store, offset: int) -> None:
         path = None

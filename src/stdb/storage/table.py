@@ -444,8 +444,7 @@ class Table:
             Two of them have the same unique key.
         """
         self.erase()
-        main_key_of = self.main_key_of
-        self.rows.update({main_key_of(row): row for row in rows})
+        self.rows.update(self.functions["by_main_key"](rows))
         for index in self.indexes:
             index.rebuild(rows)
         for index in self.indexes:

@@ -411,6 +411,7 @@ class _Writer:
         plan = self.plan
         key = "row" if plan.main is None else plan.key_of_row(self.c, plan.main, "row")
         self.put("def main_key_of(row):", f"    return {key}", "")
+        self.put("def by_main_key(rows):", f"    return {{{key}: row for row in rows}}", "")
         for index in range(len(plan.unique)):
             key = plan.key_of_row(self.c, index, "row")
             self.put(f"def key_of_{index}(row):", f"    return {key}", "")
@@ -463,7 +464,7 @@ class _Writer:
             self.write_update(index)
         for index in range(len(plan.unique)):
             self.write_lookups(index)
-        made = ["main_key_of", "insert", "remove", "add", "delete", "insert_many"]
+        made = ["main_key_of", "by_main_key", "insert", "remove", "add", "delete", "insert_many"]
         made += [f"key_of_{i}" for i in range(len(plan.unique))]
         made += [f"key_from_{i}" for i in range(len(plan.unique))]
         made += [f"{function}_{i}" for i in unique for function in ("update", "find")]
