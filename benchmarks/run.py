@@ -22,6 +22,7 @@ BENCHMARKS = (
     "memory",
     "import_time",
     "wasm",
+    "views",
 )
 
 

@@ -324,7 +324,7 @@ def test_the_last_to_leave_takes_the_rows_along(db: stdb.Database) -> None:
     db.call("say", "gone", sender=ALICE)
     assert len(runs) == 2
     assert not db._views._instances
-    assert not db._views._readers
+    assert not len(db._views._readers)
     assert db._store.refresh is None
     assert not db._store.by_name["mine"].rows
 

@@ -123,11 +123,11 @@ def problem(db: Database) -> str | None:
             return f"{instance.table.name} of {instance.sender} holds {rows}"
         if instance.entries != instance.latest or views._unsettled or instance.is_gone:
             return "the transaction is not settled"
-        for entry in instance.entries:
-            if instance not in views._readers.get(entry, ()):
-                return f"{entry} was read and is not looked at"
-            if entry not in views._looked_into.get(entry[0], {}).get(entry[1], ()):
-                return f"{entry} was read and is not looked for"
+        if {entry for who, entry in views._readers if who is instance} != instance.entries:
+            return "what was read is not looked at"
+        for found in views._readers._tables.values():
+            if found.positions != tuple(found.by_position.items()):
+                return "an index that was looked into is not looked at"
     for name, rows in kept.items():
         if len(rows) != len(db._store[name].rows):
             return f"{name} has rows that are nobody's"

@@ -244,12 +244,16 @@ class ViewsMachine(RuleBasedStateMachine):
         if not hasattr(self, "db"):
             return
         views = self.db._views
-        registered: dict[Any, set[Any]] = {}
+        read = set()
         for instance in views._instances.values():
             assert instance.entries == instance.latest
-            for entry in instance.entries:
-                registered.setdefault(entry, set()).add(instance)
-        assert {entry: set(readers) for entry, readers in views._readers.items()} == registered
+            read.update((instance, entry) for entry in instance.entries)
+        assert len(views._readers) == len(read)
+        assert set(views._readers) == read
+        for found in views._readers._tables.values():
+            assert found.positions == tuple(found.by_position.items())
+            assert found.whole or found.by_position
+            assert all(by_key and all(by_key.values()) for by_key in found.by_position.values())
         assert not views._unsettled
         assert (self.db._store.refresh is None) == (not views._instances)
         counted: dict[Any, int] = {}

@@ -6,8 +6,7 @@ computes it again before it commits, and fails when the view fails. A statement 
 it had computed for the next one; nobody pays for that: the first transaction that changes what it
 read drops it.
 
-What instances read is kept by what was read (see `stdb.storage.read_set`), so a transaction looks
-each changed row up once for each index that some view has looked into.
+What they read is kept in `stdb.storage.readers`.
 
 A transaction that is undone leaves everything as it was: rows are put back like those of any
 table, and `ViewTable.ended` tells which of the two states of an instance's read set is the one.
@@ -22,7 +21,8 @@ from ..errors import Error, ModuleError, UniqueConstraintViolation, ViewError, s
 from ..module import Query
 from ..runtime import log_panic
 from ..runtime.view_context import AnonymousViewContext, ViewContext
-from ..storage.read_set import WHOLE, ReadSet
+from ..storage.read_set import ReadSet
+from ..storage.readers import Readers
 from ..storage.view_schema import noting_tables
 from ..storage.view_table import ViewTable
 
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from ..module.views import ViewDeclaration
     from ..storage import Tables
     from ..storage.read_set import Entry
-    from ..storage.table import Table
     from ..types.values import Identity
     from .core import Core
 
@@ -79,9 +78,7 @@ class Views:
         self._state = database._store.state
         #: By the number of the view's table, which the view keeps when its code changes.
         self._instances: dict[tuple[int, Identity | None], Instance] = {}
-        self._readers: dict[Entry, dict[Instance, None]] = {}
-        #: Number of a table -> position of an index or `WHOLE` -> the entries in `_readers`.
-        self._looked_into: dict[int, dict[int, set[Entry]]] = {}
+        self._readers: Readers[Instance] = Readers()
         #: What an instance had read before the open transaction; None when it is new.
         self._unsettled: dict[Instance, set[Entry] | None] = {}
         #: Without subscriptions, the one that was used last at the end.
@@ -194,42 +191,18 @@ class Views:
         ViewError
             One of them failed; the transaction is to be undone.
         """
-        for instance in list(self._left):
-            self._drop(instance)
-        # What failed within the transaction, and that was caught, is tried again.
-        stale = {each: None for each in self._unsettled if each.is_gone}
-        for table in self._state.touched:
-            positions = self._looked_into.get(table.table_id)
-            if positions:
-                self._collect(table, positions, stale)
+        if self._left:
+            for instance in list(self._left):
+                self._drop(instance)
+        stale = self._readers.affected(self._state.touched)
+        if self._unsettled:
+            # What failed within the transaction, and that was caught, is tried again.
+            stale.update({each: None for each in self._unsettled if each.is_gone})
         for instance in stale:
             if instance.count:
                 self._evaluate(instance)
             else:
                 self._drop(instance)
-
-    def _collect(self, table: Table, positions: Iterable[int], stale: dict[Instance, None]) -> None:
-        """Add the instances to `stale` that read something which has changed in `table`."""
-        present = table.rows.get
-        readers = self._readers
-        table_id = table.table_id
-        keys = [(p, table.indexes[p].key_of) for p in positions if p != WHOLE]
-        whole = readers.get((table_id, WHOLE, None), {})
-        for main_key, old in table.before.items():
-            new = present(main_key)
-            if new is old or new == old:
-                continue
-            if whole:
-                stale.update(whole)
-                whole = {}
-            if not keys:
-                return
-            for position, key_of in keys:
-                for row in (old, new):
-                    if row is not None:
-                        found = readers.get((table_id, position, key_of(row)))
-                        if found:
-                            stale.update(found)
 
     def _materialize(self, table: ViewTable, sender: Identity | None) -> Instance:
         """Return the instance with rows that are right at this moment of the transaction."""
@@ -264,7 +237,7 @@ class Views:
         instance.entries = instance.entries | read
         instance.latest = read
         for entry in new:
-            self._register(instance, entry)
+            self._readers.add(instance, entry)
         try:
             table.replace_rows(sender, rows)
         except Error as error:
@@ -291,7 +264,7 @@ class Views:
             else:
                 keep = instance.latest if committed or before is None else before
                 for entry in instance.entries - keep:
-                    self._unregister(instance, entry)
+                    self._readers.remove(instance, entry)
                 instance.entries = instance.latest = keep
                 instance.is_gone = False
                 if not instance.count and instance not in self._unused:
@@ -300,32 +273,13 @@ class Views:
 
     def _forget(self, instance: Instance) -> None:
         for entry in instance.entries:
-            self._unregister(instance, entry)
+            self._readers.remove(instance, entry)
         instance.entries = set()
         self._unused.pop(instance, None)
         self._left.pop(instance, None)
         self._instances.pop((instance.table.table_id, instance.sender), None)
         if not self._instances:
             self._store.refresh = None
-
-    def _register(self, instance: Instance, entry: Entry) -> None:
-        table_id, position, _ = entry
-        self._looked_into.setdefault(table_id, {}).setdefault(position, set()).add(entry)
-        self._readers.setdefault(entry, {})[instance] = None
-
-    def _unregister(self, instance: Instance, entry: Entry) -> None:
-        """Take an entry back. An interrupt may have taken it back in part already."""
-        readers = self._readers.get(entry, {})
-        readers.pop(instance, None)
-        if readers:
-            return
-        self._readers.pop(entry, None)
-        table_id, position, _ = entry
-        positions = self._looked_into.get(table_id, {})
-        entries = positions.get(position, set())
-        entries.discard(entry)
-        if not entries:
-            positions.pop(position, None)
 
     # -- calling a view --------------------------------------------------------------------------
 

@@ -1,0 +1,90 @@
+"""What views cost the transactions that change tables: 100,000 accounts, 1,000 clients.
+
+Each client subscribes to a view of its own account, which the view finds by key. The peer is the
+same database without any client, so a ratio of 1 would be: nothing.
+
+* elsewhere: a payment changes an account that no client's view has read.
+* own: a payment changes the account of a client, whose view is computed anew, in the transaction,
+  and whose cache hears of it.
+"""
+
+import time
+
+from _measure import Measurement, rounds, run_script
+
+import stdb
+from stdb import Identity, Module, ReducerContext, Row, ViewContext, i64, index, primary_key, u64
+
+bank = Module("bank")
+
+
+@bank.table()
+class Account(Row):
+    """Whose money."""
+
+    id: u64 = primary_key()
+    owner: Identity = index()
+    balance: i64
+
+
+@bank.view(public=True, primary_key="id")
+def mine(ctx: ViewContext) -> list[Account]:
+    """Return the accounts of who asks."""
+    return list(ctx.db[Account].owner.filter(ctx.sender))
+
+
+@bank.reducer
+def pay(ctx: ReducerContext, account: u64) -> None:
+    """Pay one into an account."""
+    accounts = ctx.db[Account].id
+    found = accounts.find(account)
+    if found is None:
+        raise stdb.ReducerError("no such account")
+    accounts.update(found.replace(balance=found.balance + 1))
+
+
+def filled(size: int) -> stdb.Database:
+    """Return a bank in which account n belongs to identity n."""
+    db = stdb.Database(bank)
+    with db.transaction() as tx:
+        tx.db[Account].insert_many(
+            Account(id=number, owner=Identity(number), balance=0) for number in range(size)
+        )
+    return db
+
+
+def payments(db: stdb.Database, first: int, count: int) -> float:
+    """Pay into `count` accounts from `first` on; return the microseconds of each payment."""
+    call = db.call
+    start = time.perf_counter()
+    for number in range(first, first + count):
+        call("pay", number)
+    return (time.perf_counter() - start) / count * 1e6
+
+
+def main(quick: bool) -> list[Measurement]:
+    """Measure microseconds per payment."""
+    size, clients, times = (2_000, 20, 1) if quick else (100_000, 1_000, 7)
+    alone, watched = filled(size), filled(size)
+    connections = [watched.connect(identity=Identity(number)) for number in range(clients)]
+    for connection in connections:
+        connection.subscribe("SELECT * FROM mine")
+    elsewhere = rounds(
+        lambda: payments(watched, clients, clients),
+        lambda: payments(alone, clients, clients),
+        times,
+    )
+    own = rounds(lambda: payments(watched, 0, clients), lambda: payments(alone, 0, clients), times)
+    if [row.balance for row in connections[0].db.mine] != [times + 1]:
+        raise AssertionError("the client has heard of every payment")
+    for connection in connections:
+        connection.close()
+    peer = "without clients"
+    return [
+        Measurement("payment, views elsewhere", "us", peer, *elsewhere, ratio_min=0.4, quick=quick),
+        Measurement("payment, the client's view", "us", peer, *own, quick=quick),
+    ]
+
+
+if __name__ == "__main__":
+    run_script(main, __doc__)
