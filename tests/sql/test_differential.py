@@ -5,7 +5,7 @@ Schemas, rows and statements are generated, from what the dialects have in commo
 * integers so small that nothing overflows, and floats that are multiples of 1/4, so that a sum is
   exact in any order; no NaN, which sqlite has not;
 * ``+ - *`` only: a division of integers rounds differently everywhere;
-* columns are compared with columns and literals of their own type;
+* columns are compared with literals of their own type, and with columns of it or other numbers;
 * text without NUL; both compare its bytes, and sqlite is told to mind the case in LIKE;
 * booleans are compared as 0 and 1, which they are in sqlite; -0.0 is 0.0;
 * none is NULL. It is not ordered by: where it stands differs;
@@ -35,6 +35,7 @@ TYPES: dict[str, tuple[Any, str]] = {
     "text": (str, "VARCHAR"),
     "bool": (bool, "BOOLEAN"),
 }
+NUMBERS = {"int", "byte", "real"}
 COMPARISONS = ("=", "<>", "!=", "<", "<=", ">", ">=")
 TEXTS = ("", "a", "A", "ab", "aB", "b", "ba", "é", "ß", "%", "_", "x'y", '"', "日本", "😀", "a b")
 PATTERNS = ("%", "a%", "%b", "_", "a_", "%B%", "_%_", "é%", "", "%'%", "日_", "%a%b%")
@@ -190,7 +191,8 @@ class Writer:
         if what == 4 and source.kind == "bool":
             return text
         if what == 5:
-            others = [s for s in self.sources if s.kind == source.kind]
+            alike = NUMBERS if source.kind in NUMBERS else (source.kind,)
+            others = [s for s in self.sources if s.kind in alike]
             return f"{source.text} {self.pick(COMPARISONS)} {self.pick(others).text}"
         if what == 6:
             return f"{self.operand(source.kind)} {self.pick(COMPARISONS)} {source.text}"
@@ -226,7 +228,10 @@ def _from(first: Writer, schemas: tuple[Schema, Schema]) -> tuple[str, list[Sour
 
 def _on(writer: Writer, before: list[Source], others: list[Source]) -> str:
     """What joins a table to those before it: mostly equations, at times any condition."""
-    pairs = [(s.text, o.text) for s in before for o in others if s.kind == o.kind]
+    alike = [
+        (s, o) for s in before for o in others if s.kind == o.kind or {s.kind, o.kind} <= NUMBERS
+    ]
+    pairs = [(s.text, o.text) for s, o in alike]
     chosen = [writer.pick(pairs) for _ in range(writer.pick((1, 1, 1, 2)))]
     terms = [" = ".join(pair[:: writer.pick((1, -1))]) for pair in chosen]
     if writer.chance(3):

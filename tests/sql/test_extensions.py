@@ -104,6 +104,12 @@ DATABASE = make_database()
             "SELECT (email IS NULL) AS no, SUM(age) FROM person GROUP BY email IS NULL ORDER BY 1",
             [(False, 60), (True, 30)],
         ),
+        ("SELECT name FROM person WHERE age > signed AND score < age ORDER BY id", [("ann",)]),
+        ("SELECT name FROM person WHERE id IN (age, signed + 8)", []),
+        ("SELECT a.name FROM person a JOIN person b ON a.age = b.id + 28", [("ann",)]),
+        ("SELECT q.b, w.user FROM pair q JOIN words w ON q.a = w.date", [(20, 1)]),
+        ("SELECT q.b, w.user FROM words w JOIN pair q ON w.date = q.a", [(20, 1)]),
+        ("SELECT a.id FROM person a JOIN person b ON a.single = b.score", []),
         # A column that there is comes before an alias.
         ("SELECT MAX(age) AS age FROM person GROUP BY flag HAVING MIN(age) > 20", [(40,)]),
         ("SELECT flag, COUNT(*) FROM person GROUP BY flag HAVING SUM(age) > 50", [(True, 2)]),
@@ -201,7 +207,10 @@ def test_rows(sql: str, rows: list[tuple[object, ...]]) -> None:
         ("SELECT name FROM person LIMIT name", "unsupported"),
         ("SELECT name FROM person WHERE mood = 'sleepy'", "calm, busy"),
         ("SELECT name FROM person WHERE ? = ?", "resolve"),
-        ("SELECT * FROM person WHERE id = age", "unexpected type"),
+        ("SELECT * FROM person WHERE id = name", "unexpected type"),
+        ("SELECT * FROM person WHERE id = flag", "unexpected type"),
+        ("UPDATE person SET name = age", "unexpected type"),
+        ("UPDATE person SET age = score", "expected u8"),
     ],
 )
 def test_refused(sql: str, keyword: str) -> None:

@@ -135,6 +135,20 @@ def database() -> stdb.Database:
                 "  join hash purchase as p on p.day = c.born (about 2000 rows)",
             ],
         ),
+        (  # integers of two widths
+            "SELECT p.number FROM customer c JOIN purchase p ON c.born = p.number",
+            [
+                "scan customer as c (about 200 rows)",
+                (
+                    "  join purchase as p by index unique btree (number): number = c.born "
+                    "(about 200 rows)"
+                ),
+            ],
+        ),
+        (
+            "SELECT * FROM purchase WHERE number = 2 + 3",
+            ["purchase by index unique btree (number): number = (2 + 3) (about 1 rows)"],
+        ),
         (
             "SELECT day, SUM(customer) FROM purchase GROUP BY day HAVING COUNT(DISTINCT item) > 2",
             [

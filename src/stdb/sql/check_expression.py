@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from ..types import shapes as sh
 from . import syntax as s
 from . import typed as t
-from .check_extensions import ExtensionChecks, unwrap
+from .check_extensions import ExtensionChecks, are_numbers, unwrap
 from .literals import NotThat, hex_number, parse_literal, type_name
 from .typed import base
 
@@ -134,9 +134,10 @@ class Checker(ExtensionChecks):
         if not self.strict:
             shape, optional = base(shape)
             nullable = nullable or optional
-        if expected is not None and shape.algebraic() != expected.algebraic():
+        fits = expected is None or shape.algebraic() == expected.algebraic()
+        if not fits and (self.strict or not are_numbers(shape, expected)):
             raise self.unexpected(
-                f"column {expr.name!r}", type_name(shape), expected, expr.position
+                f"column {expr.name!r}", type_name(shape), expected or "another", expr.position
             )
         return t.Column(shape, nullable, number, field, position, field.shape)
 

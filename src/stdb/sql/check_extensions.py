@@ -30,6 +30,11 @@ def unwrap(expr: s.Expr) -> s.Expr:
     return expr
 
 
+def are_numbers(*shapes: sh.Shape | None) -> bool:
+    """Whether all of these are types of numbers, which compare with each other."""
+    return all(isinstance(shape, _NUMERIC) for shape in shapes)
+
+
 def wider(left: sh.Shape, right: sh.Shape) -> sh.Shape:
     """Return the type of what is computed from two numbers."""
     if isinstance(left, sh.Float) or isinstance(right, sh.Float):
@@ -91,7 +96,7 @@ class ExtensionChecks:
         """Return `made`, which must go with what was expected: numbers go with numbers."""
         if expected is None or made.shape.algebraic() == expected.algebraic():
             return made
-        if isinstance(made.shape, _NUMERIC) and isinstance(expected, _NUMERIC):
+        if are_numbers(made.shape, expected):
             return made
         raise self.unexpected("this", type_name(made.shape), expected, position)
 
@@ -240,4 +245,4 @@ def sum_shape(shape: sh.Shape) -> sh.Shape:
     return sh.INTS[64, isinstance(shape, sh.Int) and shape.signed]
 
 
-__all__ = ["AGGREGATES", "ExtensionChecks", "negate", "sum_shape", "unwrap", "wider"]
+__all__ = ["AGGREGATES", "ExtensionChecks", "are_numbers", "negate", "sum_shape", "unwrap", "wider"]

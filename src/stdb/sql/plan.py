@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
+from ..types import shapes as sh
 from . import typed as t
 
 if TYPE_CHECKING:
@@ -122,10 +123,16 @@ def equality(conjunct: t.Expr, source: int, bound: set[int]) -> tuple[t.Column, 
             isinstance(column, t.Column)
             and column.source == source
             and t.sources_of(value) <= bound
-            and column.shape.algebraic() == value.shape.algebraic()
+            and _have_the_same_keys(column.shape, value.shape)
         ):
             return column, value
     return None
+
+
+def _have_the_same_keys(one: sh.Shape, other: sh.Shape) -> bool:
+    """Whether equal values of both types are one key: integers of any width are."""
+    both_integers = isinstance(one, sh.Int) and isinstance(other, sh.Int)
+    return both_integers or one.algebraic() == other.algebraic()
 
 
 def outer_first(fragment: t.Fragment) -> list[int]:
@@ -337,7 +344,7 @@ def _bounds(
                 and (column.source, column.position) == (source, position)
                 and t.sources_of(value) <= bound
                 and not value.nullable
-                and column.shape.algebraic() == value.shape.algebraic()
+                and _have_the_same_keys(column.shape, value.shape)
             ):
                 found.setdefault(operator[0], (condition, operator, value))
     return list(found.values())
