@@ -126,6 +126,44 @@ def remind_everybody(ctx: ReducerContext, post: Post) -> None: ...
 reveal_type(send_message)  # mypy -> def (ctx: ReducerContext, text: str)  # pyright -> (ctx: ReducerContext, text: str) -> None
 reveal_type(remind_everybody)  # mypy -> def (ctx: ReducerContext, post: Post)  # pyright -> (ctx: ReducerContext, post: Post) -> None
 
+#### Procedures, schedules, HTTP handlers
+
+
+@chat.procedure
+def count_posts(ctx: stdb.ProcedureContext, author: Identity) -> int:
+    reveal_type(ctx.sleep(1))  # -> None
+    reveal_type(ctx.http.get("https://example.org").json())  # -> Any
+    with ctx.transaction() as tx:
+        reveal_type(tx)  # -> TransactionContext
+        send_message(tx, "hi")
+        reveal_type(tx.db[Message].id.find(3))  # -> Message | None
+    reveal_type(ctx.with_tx(lambda tx: tx.db[Message].count()))  # -> int
+    ctx.db  # error: mypy[attr-defined] pyright[reportAttributeAccessIssue, reportUnknownMemberType]
+    return 3
+
+
+@chat.procedure(timeout=5)
+async def count_later(ctx: stdb.AsyncProcedureContext) -> int:
+    reveal_type(await ctx.http.get("https://example.org"))  # -> Response
+    await ctx.sleep(timedelta(seconds=1))
+    return 3
+
+
+@chat.http("GET", "/posts")
+def posts(ctx: stdb.ProcedureContext, request: stdb.Request) -> stdb.Response:
+    reveal_type(request.headers["accept"])  # -> str
+    return stdb.Response.of_json({"posts": 3})
+
+
+@chat.table(scheduled="tick")
+class Tick(Row):
+    id: u64 = primary_key(auto_inc=True)
+    at: stdb.ScheduleAt
+
+
+Tick(at=stdb.ScheduleAt.every(timedelta(seconds=1)))
+Tick(at=3)  # error: mypy[arg-type] pyright[reportArgumentType]
+
 #### Values
 
 reveal_type(alice.hex())  # -> str

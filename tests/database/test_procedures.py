@@ -32,6 +32,7 @@ from stdb import (
     TypeMismatch,
     UnknownName,
     UsageError,
+    ViewContext,
     primary_key,
     u8,
     u64,
@@ -366,6 +367,57 @@ def test_with_tx_runs_its_body_once_more_when_the_commit_fails(
     with pytest.raises(ReducerError, match="a view failed"):
         db.procedures.run()
     assert len(runs) == 4
+
+
+def test_a_view_that_fails_has_the_body_run_once_more_and_nothing_changed() -> None:
+    module = Module("m")
+    runs: list[int] = []
+
+    @module.table(public=True)
+    class Item(Row):
+        id: u64 = primary_key()
+
+    @module.view(public=True)
+    def few(ctx: ViewContext) -> list[Item]:
+        if ctx.db[Item].count() > 1:
+            raise ValueError("too many")
+        return list(ctx.db[Item])
+
+    @module.procedure
+    def put(ctx: ProcedureContext, item: u64) -> None:
+        def body(tx: TransactionContext) -> None:
+            runs.append(item)
+            tx.db[Item].insert(Item(id=item))
+
+        ctx.with_tx(body)
+
+    db = Database(module)
+    db.connect(identity=ANN).subscribe("SELECT * FROM few")
+    db.procedures.put(1)
+    with pytest.raises(stdb.Error, match="too many"):
+        db.procedures.put(2)
+    assert runs == [1, 2, 2]
+    assert db.tables.item.rows() == [Item(id=1)]
+
+
+def test_a_procedure_goes_on_when_its_caller_disconnects() -> None:
+    module = Module("m")
+
+    @module.table()
+    class Item(Row):
+        id: u64 = primary_key()
+
+    @module.procedure
+    def leave(ctx: ProcedureContext) -> bool:
+        conn.close()
+        with ctx.transaction() as tx:
+            tx.db[Item].insert(Item(id=1))
+        return ctx.connection_id == conn.connection_id
+
+    db = Database(module)
+    conn = db.connect(identity=ANN)
+    assert conn.procedures.leave()
+    assert len(db.tables.item) == 1
 
 
 # ---------------------------------------------------------------------------------- async, waiting
