@@ -24,11 +24,11 @@ _WAT = """
 """
 
 
-def compiled(module: stdb.Module, path: Path) -> Path:
+def compiled(module: stdb.Module | bytes, path: Path) -> Path:
     """Write a module in WebAssembly with the definition of `module`; return where."""
     import wasmtime
 
-    definition = module.freeze().program_bytes
+    definition = module if isinstance(module, bytes) else module.freeze().program_bytes
 
     def escaped(data: bytes) -> str:
         return "".join(f"\\{byte:02x}" for byte in data)
