@@ -306,6 +306,17 @@ def test_a_file_is_no_directory(tmp_path: Path) -> None:
         Host(tmp_path / "file")
 
 
+def test_a_database_is_no_host(host: Host) -> None:
+    host.publish("my-game", V1)
+    with pytest.raises(UsageError, match="is a database"):
+        Host(host.find("my-game").path)
+
+
+def test_a_name_comes_first(host: Host) -> None:
+    with pytest.raises(UsageError, match="a name and then a module"):
+        host.publish(V1, "my-game")  # type: ignore[arg-type]
+
+
 def test_the_directory_where_databases_go(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("STDB_DIR", str(tmp_path))
     assert default_directory() == tmp_path

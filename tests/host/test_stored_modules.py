@@ -103,6 +103,12 @@ def test_stored_python_runs_for_its_owner_only(tmp_path: Path, shop: Path) -> No
         Database.open(path, owner=stranger, run_stored=True)
 
 
+def test_what_is_only_read_runs_nothing(tmp_path: Path, shop: Path) -> None:
+    Database(shop, tmp_path / "db").close()
+    with pytest.raises(stdb.UsageError, match="not only read"):
+        Database.open(tmp_path / "db", readonly=True, run_stored=True)
+
+
 def test_a_package_is_stored_whole(tmp_path: Path) -> None:
     package = tmp_path / "store"
     (package / "parts").mkdir(parents=True)

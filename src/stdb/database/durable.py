@@ -106,6 +106,8 @@ class Durable(Core):
         program = None if module is None else as_program(module)
         if at is not None and (at.__class__ is not int or at < 0):
             raise UsageError(f"at is the number of a transaction, 0 or more, not {at!r}")
+        if run_stored and (readonly or at is not None):
+            raise UsageError("run_stored=True is for a database that is not only read")
         if follow and (at is not None or not readonly):
             raise UsageError("follow=True goes with readonly=True, and not with at")
         options = Options(

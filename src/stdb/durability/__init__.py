@@ -9,7 +9,7 @@ from .history import Chronicle, LoggedTransaction, RowChanges, history
 from .lock import DirectoryLock
 from .log import Log, Mode, check_mode
 from .recorder import Call, Recorder
-from .recovery import Recovered, Recovery, as_path, fill, log_directory, recover
+from .recovery import LOG_DIRECTORY, Recovered, Recovery, as_path, fill, log_directory, recover
 from .repair import Repair, repair
 from .segments import Tail
 from .snapshotting import SnapshotOptions, Snapshots, Usage, usage
@@ -18,6 +18,7 @@ from .transactions import BadTransaction, Mutations, transactions
 from .writer import LogWriter
 
 __all__ = [
+    "LOG_DIRECTORY",
     "BadTransaction",
     "Call",
     "Chronicle",

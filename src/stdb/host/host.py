@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 from ..database import Database
 from ..database.ids import Ids
 from ..database.publishing import as_module
-from ..durability import DirectoryLock
+from ..durability import LOG_DIRECTORY, DirectoryLock
 from ..errors import (
     DatabaseClosed,
     DatabaseLocked,
@@ -123,6 +123,11 @@ class Host:
         self._closed = False
         if self._directory.exists() and not self._directory.is_dir():
             raise UsageError(f"{self._directory} is a file; a host is a directory of its own")
+        if (self._directory / LOG_DIRECTORY).is_dir():
+            raise UsageError(
+                f"{self._directory} is a database; a host is a directory of databases, and this "
+                "one is opened with stdb.Database.open"
+            )
         (self._directory / _DATABASES).mkdir(parents=True, exist_ok=True)
         with locked(self._directory):
             catalog = read_catalog(self._directory)
@@ -274,6 +279,8 @@ class Host:
             No such name can be.
         """
         mode = delete_mode(delete_data)
+        if name is not None and not isinstance(name, str | Identity):
+            raise UsageError(f"publish takes a name and then a module, not {name!r} first")
         given = as_module(module)
         given.freeze()  # what is wrong in itself is said before a name is taken
         with locked(self._directory):

@@ -129,6 +129,11 @@ class MigrationPlan(msgspec.Struct, frozen=True):
     def __str__(self) -> str:
         return self.text()
 
+    def __repr__(self) -> str:
+        count = len([step for step in self.steps if step.kind != "disconnect_all_users"])
+        breaks = ", breaks clients" if self.breaks_clients else ""
+        return f"<MigrationPlan, {count} step{'s' * (count != 1)}{breaks}; print it to read it>"
+
 
 class Comparison:
     """Collects what two definitions differ in: steps, and reasons why there is no way."""
