@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 import os
 import random
 import shutil
@@ -64,6 +65,56 @@ def test_a_log_that_ends_anywhere_in_a_migration_holds_the_old_version(tmp_path:
             # Whoever comes next does what the crash kept from being done.
             with Database(WIDER, path) as db:
                 assert [row.stars for row in db.tables.thing] == [3, 3, 3]
+
+
+class Hue(enum.Enum):
+    RED = 1
+    BLUE = 2
+
+
+WiderHue = enum.Enum("WiderHue", ["RED", "BLUE", "GREEN"])
+COLORED = [
+    module(table(id=(u64, primary_key()), hue=Hue, names=list[str])),
+    module(table(id=(u64, primary_key()), hue=WiderHue, names=list[str])),
+    module(table(id=(u64, primary_key()), hue=WiderHue, names=list[str], n=(u8, 1))),
+    module(table(id=u64, hue=(WiderHue, index()), names=list[str], n=(u8, 1))),
+]
+
+
+def colored_rows(db: Database) -> list[tuple[object, ...]]:
+    rows = (tuple(row) for row in db.tables.thing)
+    return sorted((id_, hue.name, *rest) for id_, hue, *rest in rows)
+
+
+@pytest.mark.parametrize("with_snapshots", [False, True])
+def test_every_moment_of_the_past_can_be_looked_at(tmp_path: Path, with_snapshots: bool) -> None:
+    """Through versions with other columns, other types, other tables; from snapshots too."""
+    path = tmp_path / "db"
+    db = Database(COLORED[0], path, snapshot_every=None)
+    seen: dict[int, tuple[object, ...]] = {}
+    for number, version in enumerate(COLORED):
+        if number:
+            db.publish(version)
+            seen[db._state.offset] = (colored_rows(db), list(db.tables.thing.columns))
+        hue = version.freeze().shapes["thing"].fields[1].shape.cls  # type: ignore[attr-defined]
+        for n in range(3):
+            with db.transaction() as tx:
+                id_ = 10 * number + n
+                tx.db.thing.insert(id=id_, hue=list(hue)[n % len(hue)], names=["x"] * n)
+                if n:
+                    tx.db.thing.delete(next(row for row in tx.db.thing if row.id == id_ - 1))
+            seen[db._state.offset] = (colored_rows(db), list(db.tables.thing.columns))
+            if with_snapshots and n == 1:
+                db.snapshot()
+    db.close()
+    for offset, (rows, columns) in seen.items():
+        with Database.open(path, at=offset) as then:
+            assert colored_rows(then) == rows
+            assert list(then.tables.thing.columns) == columns
+            then.check()
+    with Database(COLORED[-1], path) as now:
+        assert (now.recovery.snapshot is not None) is with_snapshots  # type: ignore[union-attr]
+        assert colored_rows(now) == seen[max(seen)][0]
 
 
 def publish_for_ever(path: str, seed: int) -> None:
