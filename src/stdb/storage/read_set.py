@@ -47,14 +47,10 @@ class ReadSet:
 
     def whole(self, table: Table) -> None:
         """Note that anything in `table` may have been read."""
-        if table.is_event:
-            _refuse_events(table)
         self.entries.add((table.table_id, WHOLE, None))
 
     def key(self, table: Table, index: int, key: object) -> None:
         """Note that the rows were read which have `key` in the index at position `index`."""
-        if table.is_event:
-            _refuse_events(table)
         self.entries.add((table.table_id, index, key))
 
 
@@ -74,6 +70,7 @@ class NotingIndexHandle(IndexHandle[R]):
         lt: Any = ABSENT,
     ) -> Iterator[R]:
         """Return rows as `IndexHandle.filter` does."""
+        _check_kept(self._table)
         bounded = not (ge is ABSENT and gt is ABSENT and le is ABSENT and lt is ABSENT)
         if bounded or len(values) != len(self._index.definition.columns):
             self._reads.whole(self._table)
@@ -84,6 +81,7 @@ class NotingIndexHandle(IndexHandle[R]):
     def find(self, *values: Any) -> R | None:
         """Return the row that has this value in the unique column (or columns), or None."""
         self._need_unique("find")
+        _check_kept(self._table)
         key = self._key_from(*values)
         self._reads.key(self._table, self._position, key)
         row: R | None = self._index.map.get(key)
@@ -108,6 +106,7 @@ class NotingTableHandle(TableHandle[R]):
 
     def iter(self) -> Iterator[R]:
         """Return all rows."""
+        _check_kept(self._table)
         self._reads.whole(self._table)
         return self._table.scan()
 
@@ -116,6 +115,7 @@ class NotingTableHandle(TableHandle[R]):
 
     def count(self) -> int:
         """Return the number of rows."""
+        _check_kept(self._table)
         self._reads.whole(self._table)
         return len(self._table.rows)
 
@@ -126,11 +126,13 @@ class NotingTableHandle(TableHandle[R]):
         _refuse_write(self._table)
 
 
-def _refuse_events(table: Table) -> NoReturn:
-    raise UsageError(
-        f"a view cannot read the event table {table.name!r}: its rows are gone after the "
-        "transaction that inserted them"
-    )
+def _check_kept(table: Table) -> None:
+    """Refuse a table whose rows are gone when the view is read."""
+    if table.is_event:
+        raise UsageError(
+            f"a view cannot read the event table {table.name!r}: its rows are gone after the "
+            "transaction that inserted them"
+        )
 
 
 def _refuse_write(table: Table) -> NoReturn:
