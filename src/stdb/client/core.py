@@ -286,6 +286,15 @@ class Client(_Hot):
         return more if self.item is None else [self.item, *more]
 
     @property
+    def newest(self) -> tuple[Any, ...] | None:
+        """The last item."""
+        more = self.more
+        try:
+            return more[-1] if more else self.item
+        except IndexError:  # another thread has just taken it
+            return self.item
+
+    @property
     def has_news(self) -> bool:
         """Whether there is anything to take, or to do again."""
         return self.item is not None or bool(self.more) or self._torn or self._is_unfinished

@@ -74,9 +74,14 @@ class Dispatcher:
             if self.claims.get(client) != me:
                 self.due.setdefault(me, []).append(client)
             return
-        while not self._claim(client, me):
-            self._wait_for(client)
-        self._run(me, client)
+        newest = client.newest
+        while True:
+            while not self._claim(client, me):
+                self._wait_for(client)
+            self._run(me, client)
+            # It may have been handed to another thread that waits before its turn came.
+            if newest is None or all(item is not newest for item in client.items()):
+                return
 
     def _claim(self, client: Client, me: int) -> bool:
         return self.claims.setdefault(client, me) == me
@@ -171,7 +176,10 @@ class Dispatcher:
         client.wake()
 
     def wake(self, client: Client) -> None:
-        """Have a client take what is new, unless another thread is at it or waits to be."""
+        """Have a client take what is new, unless another thread is at it or waits to be.
+
+        This thread is active, and not inside a callback of that client.
+        """
         me = get_ident()
         while client.has_news and client not in self.waiting and self._claim(client, me):
             is_through = client.drain()
@@ -198,8 +206,11 @@ class Claimed:
 
     def __exit__(self, *_: object) -> None:
         if self._is_ours:
-            self._dispatcher.release(self._client)
-            self._client.wake()
+            dispatcher = self._dispatcher
+            dispatcher.release(self._client)
+            if self._client.has_news:
+                dispatcher.due.setdefault(get_ident(), []).append(self._client)
+                dispatcher.deliver()
 
 
 __all__ = ["Claimed", "Dispatcher", "Progress"]

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from ..module import ReducerDeclaration
     from ..module.procedures import ProcedureDeclaration
     from ..storage.store import Store
+    from ..subscriptions import Calling
     from .database import Database
 
 
@@ -101,14 +102,26 @@ class ClientPort(Subscribing):
             return
         # Its commit tells the client what it called.
         args = declared.take(args)
+        from ..subscriptions import Calling
+
         me = get_ident()
+        before = None
         try:
-            evaluator.calls[me] = (client, (declared.name, args))
+            before = evaluator.calls.get(me)
+            evaluator.calls[me] = Calling(client, declared.name, args)
             database._run(declared, args, client.identity, client.connection_id)
-            evaluator.calls.pop(me, None)
+            self._back_to(me, before)
         except BaseException:
-            evaluator.calls.pop(me, None)
+            self._back_to(me, before)
             raise
+
+    def _back_to(self, thread: int, calling: Calling | None) -> None:
+        """Let a thread be in the call again that it was in before, if any."""
+        calls = self._evaluating().calls
+        if calling is None:
+            calls.pop(thread, None)
+        else:
+            calls[thread] = calling
 
     def _known(self, client: Client) -> dict[str, ReducerDeclaration]:
         """Return the reducers that a client may call."""

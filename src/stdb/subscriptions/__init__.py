@@ -4,8 +4,8 @@ After a commit only the changes are computed, by code that was generated for eac
 that reads none of the changed rows costs nothing.
 """
 
-from .evaluator import Evaluator
+from .evaluator import Calling, Evaluator
 from .query import LiveQuery
 from .sink import Commit, Pair, Progress, Sink
 
-__all__ = ["Commit", "Evaluator", "LiveQuery", "Pair", "Progress", "Sink"]
+__all__ = ["Calling", "Commit", "Evaluator", "LiveQuery", "Pair", "Progress", "Sink"]

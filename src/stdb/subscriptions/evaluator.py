@@ -30,6 +30,21 @@ _logger = logging.getLogger(__name__)
 _KEPT_MAX = 1024
 
 
+class Calling:
+    """A call of a reducer for a sink: its name and arguments.
+
+    `serial` is that of its commit, once there is one: what the thread commits after that, in a
+    callback, is not the call's.
+    """
+
+    __slots__ = ("call", "serial", "sink")
+
+    def __init__(self, sink: Sink, reducer: str, args: tuple[Any, ...]) -> None:
+        self.sink = sink
+        self.call = (reducer, args)
+        self.serial = 0
+
+
 class Evaluator:
     """Which queries are subscribed to, by whom; and their deltas at each commit.
 
@@ -48,7 +63,7 @@ class Evaluator:
     Attributes
     ----------
     calls : dict
-        Thread -> the sink for which it calls a reducer at this moment, and what it calls.
+        Thread -> the call of a reducer that it carries out for a sink at this moment.
     queries : dict
         Key -> live query.
     """
@@ -71,7 +86,7 @@ class Evaluator:
         self._version = store.schema_version
         self.queries: dict[Any, LiveQuery] = {}
         self.sinks: dict[Sink, set[object]] = {}
-        self.calls: dict[int, tuple[Sink, tuple[str, tuple[Any, ...]]]] = {}
+        self.calls: dict[int, Calling] = {}
         self.progress = progress
         store.state.evaluate = self._evaluate
 
@@ -208,7 +223,11 @@ class Evaluator:
         thread = state.thread or 0
         micros = state.micros or self._micros()
         called = self.calls.get(thread) if self.calls else None
-        commit = (serial, micros, None, None) if called is None else (serial, micros, *called)
+        if called is None or called.serial not in {0, serial}:
+            commit: Commit = (serial, micros, None, None)
+        else:
+            called.serial = serial
+            commit = (serial, micros, called.sink, called.call)
         woken: list[Sink] = []
         touched = state.touched
         try:
@@ -276,4 +295,4 @@ def _keep(kept: dict[Any, Any], key: Any, value: Any) -> None:
     kept[key] = value
 
 
-__all__ = ["Evaluator"]
+__all__ = ["Calling", "Evaluator"]
