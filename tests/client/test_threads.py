@@ -70,6 +70,7 @@ class Player:
         self.own: list[int] = []
         self.errors: list[Exception] = []
         self.running = 0
+        self.is_over = False
         self.conn.on_error(self.errors.append)
         self.conn.db[Step].on_insert(self.step)
         self.conn.db[Account].on_update(self.updated)
@@ -89,6 +90,8 @@ class Player:
         if event.kind != "subscribed":
             self.steps.append(row.number)
             assert (event.reducer is not None) == (row.by == self.name)
+            if self.is_over:
+                return
             if self.rng.random() < 0.02:
                 self.call()
             if self.rng.random() < 0.01:
@@ -166,10 +169,13 @@ def play(seconds: float) -> None:
     faulthandler.cancel_dump_traceback_later()
     if failures:
         raise failures[0]
+    for player in players:
+        player.is_over = True
+    for player in players:
+        player.conn.tick()
     numbers = sorted(step.number for step in db.tables.step)
     assert len(numbers) > 50 * seconds
     for player in players:
-        player.conn.tick()
         assert player.errors == []
         assert player.steps == sorted(player.steps), "out of order"
         assert player.steps == numbers[-len(player.steps) :], "a commit is missing"

@@ -80,6 +80,9 @@ class Port(Protocol):
     def unsubscribe(self, client: Client, handle: Subscription) -> None:
         """End a subscription; an item that says so is left then."""
 
+    def ended(self, client: Client, handle: Subscription) -> None:
+        """Give up what is kept for a subscription that is over. Can be done again."""
+
     def renew(self, client: Client) -> Mapping[str, Renewal]:
         """Return all that a client's subscriptions give now; what is left has no rows any more."""
 

@@ -97,12 +97,7 @@ class Subscription:
         self._check_open()
         if on_ended is not None:
             self._ended_callbacks += (on_ended,)
-        before, self._state = self._state, "ending"
-        try:
-            self._client._port.unsubscribe(self._client, self)
-        except BaseException:
-            self._state = before
-            raise
+        self._client._port.unsubscribe(self._client, self)
 
     def unsubscribe(self, on_ended: Callable[[Event], Any] | None = None) -> Any:
         """End it: rows that no other subscription gives leave the cache, with ``on_delete``.

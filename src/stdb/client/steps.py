@@ -111,6 +111,7 @@ class Dropped:
 
     def settle(self, client: Client) -> None:
         """Let the handle be over."""
+        client._port.ended(client, self.handle)
         client.handles.pop(self.handle, None)
         self.handle._end(self.error)
 

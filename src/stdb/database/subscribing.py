@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from threading import get_ident
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..client import Dispatcher
@@ -194,7 +195,7 @@ class Subscribing:
         try:
             self._subscribe(evaluator, client, handle)
         except BaseException:
-            self._leave_views(client, handle)
+            self.ended(client, handle)
             raise
 
     def _subscribe(self, evaluator: Evaluator, client: Client, handle: Subscription) -> None:
@@ -209,17 +210,12 @@ class Subscribing:
                 client.handles[handle] = None
                 results = [(query.name, query.rows(), query.is_simple) for query in live]
                 item = ((0, self.micros(), None, None), None, Applied(handle, results))
-                client.put(item)
+                self._put(client, item)
             except BaseException:
-                if item not in client.items():
+                if not _is_left(client, item):
                     evaluator.unsubscribe(client, handle, live)
                     client.handles.pop(handle, None)
                 raise
-
-    def _leave_views(self, client: Client, handle: Subscription) -> None:
-        views, handle._views = handle._views, ()
-        if views:
-            self._database._views.unsubscribe(views, client.identity)
 
     def unsubscribe(self, client: Client, handle: Subscription) -> None:
         """End a subscription; an item that says so is left then."""
@@ -227,14 +223,34 @@ class Subscribing:
         self._database._state.check_not_nested()
         with self._lock:
             live: list[LiveQuery] = handle._live or []
-            evaluator.unsubscribe(client, handle, live)
-            others = self._names_left(client, handle)
-            results: list[Any] = [
-                (query.name, query.rows() if query.name in others else None, query.is_simple)
-                for query in live
-            ]
-            client.put(((0, self.micros(), None, None), None, Dropped(handle, results)))
-            self._leave_views(client, handle)
+            before = handle._state
+            item: Any = None
+            try:
+                handle._state = "ending"
+                evaluator.unsubscribe(client, handle, live)
+                others = self._names_left(client, handle)
+                results: list[Any] = [
+                    (query.name, query.rows() if query.name in others else None, query.is_simple)
+                    for query in live
+                ]
+                item = ((0, self.micros(), None, None), None, Dropped(handle, results))
+                self._put(client, item)
+            except BaseException:
+                if not _is_left(client, item):
+                    evaluator.subscribe(client, handle, live)
+                    handle._state = before
+                raise
+
+    def _put(self, client: Client, item: tuple[Any, ...]) -> None:
+        """Leave an item for a client, and have this thread wake it sooner or later."""
+        client.put(item)
+        self.dispatcher.due.setdefault(get_ident(), []).append(client)
+
+    def ended(self, client: Client, handle: Subscription) -> None:
+        """Give up what is kept for a subscription that is over. Can be done again."""
+        views, handle._views = handle._views, ()
+        if views:
+            self._database._views.unsubscribe(views, client.identity)
 
     def _names_left(self, client: Client, handle: Subscription) -> set[str]:
         """Return the tables that other subscriptions of a client give rows of."""
@@ -253,7 +269,7 @@ class Subscribing:
         with self._lock:
             for handle in client.handles:
                 self._evaluator.unsubscribe(client, handle, handle._live or ())
-                self._leave_views(client, handle)
+                self.ended(client, handle)
 
     # -- starting anew ---------------------------------------------------------------------------
 
@@ -312,10 +328,15 @@ class Subscribing:
             live = self._compile(client, handle)
         except Error as error:
             item = ((0, self.micros(), None, None), None, Dropped(handle, None, error))
-            client.put(item)
+            self._put(client, item)
             return
         handle._live = live
         evaluator.subscribe(client, handle, live)
+
+
+def _is_left(client: Client, item: object) -> bool:
+    """Whether a client has that item still to take."""
+    return any(each is item for each in client.items())
 
 
 def _is_up_to_date(query: LiveQuery, by_name: dict[str, Table]) -> bool:
