@@ -4,6 +4,7 @@ import asyncio
 import threading
 import time
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -590,6 +591,30 @@ def test_a_procedure_of_a_closed_database_does_not_run(db: Database) -> None:
     db.close()
     with pytest.raises(DatabaseClosed):
         db.procedures.write_twice("x")
+
+
+def test_a_procedure_of_a_database_that_is_only_read_does_not_run(tmp_path: Path) -> None:
+    Database(diary, path=tmp_path / "db").close()
+    with (
+        Database.open(tmp_path / "db", diary, readonly=True) as db,
+        pytest.raises(TransactionError, match="readonly=True"),
+    ):
+        db.procedures.write_twice("x")
+
+
+def test_the_claims_of_the_caller_are_there_inside_a_transaction() -> None:
+    module = Module("m")
+
+    @module.procedure
+    def subject(ctx: ProcedureContext) -> str:
+        with ctx.transaction() as tx:
+            jwt = tx.sender_auth.jwt
+            return "nobody" if jwt is None else jwt.subject
+
+    db = Database(module)
+    with db.connect() as conn:
+        assert conn.procedures.subject() != "nobody"
+    assert db.procedures.subject() == "nobody"
 
 
 def test_procedures_are_in_the_definition(db: Database) -> None:

@@ -576,6 +576,38 @@ def test_rows_that_fired_are_gone_after_a_restart(tmp_path: Path) -> None:
     alarms.db.close()
 
 
+def test_a_reducer_cut_short_by_the_end_of_the_process_runs_again(tmp_path: Path) -> None:
+    deaths = [True]
+
+    def die(_ctx: object, _alarm: object) -> None:
+        if deaths.pop():
+            raise SystemExit
+
+    alarms = Alarms(die, path=tmp_path / "db")
+    alarms.add(at(1), "x")
+    with pytest.raises(SystemExit):
+        alarms.clock.advance(1)
+    alarms.db.close()
+    deaths[:] = [False]
+    alarms.db = alarms.open()
+    alarms.clock.advance(0)
+    assert [row.text for row in alarms.db.tables.rung] == ["x"]
+    assert alarms.rows() == []
+    alarms.db.close()
+
+
+def test_a_procedure_cut_short_by_the_end_of_the_process_is_not_repeated() -> None:
+    def die(_: object) -> None:
+        raise SystemExit
+
+    errands = Errands(die)
+    errands.add(at(1))
+    with pytest.raises(SystemExit):
+        errands.clock.advance(1)
+    errands.clock.advance(10)
+    assert len(errands.seen) == 1
+
+
 def test_a_database_without_its_module_or_only_read_fires_nothing(tmp_path: Path) -> None:
     alarms = Alarms(path=tmp_path / "db")
     alarms.add(at(5))
@@ -764,6 +796,17 @@ def test_a_nearer_timer_wakes_the_thread() -> None:
         tx.db.tick.insert(at=timedelta(0))
     assert ticked.wait(10)
     db.close()
+
+
+def test_a_call_that_comes_late_is_told_to_logging(caplog: pytest.LogCaptureFixture) -> None:
+    db, _, ticked = ticking(timedelta(hours=1))
+    with db.transaction() as tx:
+        tx.db.tick.insert(at=Timestamp(Timestamp.now().micros - SECOND))
+    assert ticked.wait(10)
+    db.close()
+    [record] = [r for r in caplog.records if r.name == "stdb.ticking"]
+    assert "a call of 'tick' is" in record.message
+    assert record.levelname == "WARNING"
 
 
 def test_closing_ends_a_procedure_that_sleeps_on_the_thread() -> None:

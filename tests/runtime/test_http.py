@@ -3,15 +3,20 @@
 import asyncio
 import json
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from stdb import (
     AsyncProcedureContext,
@@ -355,6 +360,57 @@ def test_a_host_that_is_not_there_is_an_error_without_the_query() -> None:
 def test_a_url_that_cannot_be_asked_is_an_error(url: str) -> None:
     with pytest.raises(HttpError, match=r"a URL begins with|no such host or port"):
         ask(url)
+
+
+@pytest.fixture
+def secure_site(tmp_path: Path) -> Iterator[tuple[str, Path]]:
+    """Return the address of a server that speaks TLS, and the certificate that it made itself."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    pem = serialization.Encoding.PEM
+    trusted, both = tmp_path / "trusted.pem", tmp_path / "both.pem"
+    trusted.write_bytes(certificate.public_bytes(pem))
+    private = key.private_bytes(
+        pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    both.write_bytes(private + certificate.public_bytes(pem))
+    handler = type("Handler", (Site,), {"seen": [], "released": threading.Event()})
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(both)
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    server.daemon_threads = True
+    server.handle_error = lambda *_: None  # type: ignore[method-assign]
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    yield f"https://localhost:{server.server_port}", trusted
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+def test_https_needs_a_certificate_that_is_trusted_and_of_that_host(
+    secure_site: tuple[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url, trusted = secure_site
+    with pytest.raises(HttpError, match=r"(?i)certificate.verify.failed"):
+        ask(f"{url}/status/200")
+    monkeypatch.setenv("SSL_CERT_FILE", str(trusted))
+    assert ask(f"{url}/status/200").ok
+    with pytest.raises(HttpError, match=r"(?i)certificate"):
+        ask(f"{url.replace('localhost', '127.0.0.1')}/status/200")
 
 
 def test_a_request_inside_a_transaction_is_refused(site: str) -> None:

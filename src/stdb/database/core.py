@@ -78,6 +78,13 @@ class Core:
         self._schedules: Schedules | None = None
         self._take_program(program)
 
+    def _take_http(self, http: HttpPolicy | bool) -> None:
+        """Let procedures send the requests that `http` allows."""
+        if http is not True:
+            from ..runtime.http_policy import as_policy
+
+            self._http = as_policy(http)
+
     def _take_limits(self, limits: Limits) -> None:
         """Hold a compiled module to `limits`."""
         from ..runtime.guest.limits import Limits as Class  # only who has limits needs them

@@ -146,10 +146,7 @@ class Database(Calls, Procedures, Querying, Publishing, Durable):
             raise TypeMismatch(f"a database's name is a str, not {shorten(name)}")
         if keys is not None:
             self._take_keys(keys)
-        if http is not True:
-            from ..runtime.http_policy import as_policy
-
-            self._http = as_policy(http)
+        self._take_http(http)
         if path is not None:
             from .opening import Options, open_durable  # databases in memory need none of it
 

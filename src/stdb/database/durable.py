@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from ..durability.repair import Repair
     from ..module.file_module import FileModule
     from ..runtime.guest.limits import Limits
+    from ..runtime.http_policy import HttpPolicy
     from ..types.values import Identity
     from .tokens import TokenKeys
 
@@ -49,6 +50,7 @@ class Durable(Core):
         progress: Callable[[int, int], object] | None = None,
         keys: TokenKeys | Iterable[TokenKeys] | None = None,
         limits: Limits | None = None,
+        http: HttpPolicy | bool = True,
         owner: Identity | None = None,
         run_stored: bool = False,
         follow: bool = False,
@@ -67,7 +69,7 @@ class Durable(Core):
         readonly : bool
             Whether only to read: nothing is written, no reducer runs, and another process may
             have it open meanwhile. What is read is the state when it was opened.
-        name, clock, durability, snapshot_every, retain, log_bytes_max, keys, limits
+        name, clock, durability, snapshot_every, retain, log_bytes_max, keys, limits, http
             As for `Database`.
         at : int, optional
             A transaction: the database is as it was after it, and only to be read.
@@ -101,6 +103,7 @@ class Durable(Core):
         database: Any = cls.__new__(cls)
         if keys is not None:
             database._take_keys(keys)
+        database._take_http(http)
         if limits is not None:
             database._take_limits(limits)
         program = None if module is None else as_program(module)

@@ -41,6 +41,7 @@ def make_request(
 def handle(database: Core, request: Request, path: str) -> Any:
     """Return the response of the handler for a request; in an event loop, perhaps to be awaited."""
     database._check_not_closed()
+    database._check_writable()
     database._state.check_not_nested()
     handler = _find(database, request.method, path)
     if handler is None:

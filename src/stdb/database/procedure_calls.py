@@ -239,6 +239,7 @@ def _begin(
     connection: ConnectionId | None,
 ) -> ProcedureTransactions:
     database._check_not_closed()
+    database._check_writable()
     database._state.check_not_nested()
     timeout = declared.timeout
     message = f"procedure {declared.name!r} did not return within its timeout of {timeout} s"
