@@ -1,0 +1,173 @@
+"""The syscalls that are not about tables: console, time, who calls, procedures.
+
+Source: SpacetimeDB's ABI for modules in JavaScript, ``spacetime:sys`` 1.0 to 2.1.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from ...errors import Error
+from ..guest import errno
+from ..guest.host import timing_message
+from . import channel as ch
+from .stacks import frames_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ..guest.host import Host
+    from .bundle import Bundle
+    from .lane import Lane
+    from .operations import DatastoreOperations
+
+_PANIC = 101
+
+
+class HostCalls:
+    """The syscalls of one lane on its database and the world.
+
+    Attributes
+    ----------
+    function : str or None
+        What runs, for the log.
+    procedure : object
+        The procedure that runs, which opens and ends transactions; None in other functions.
+    """
+
+    def __init__(
+        self, lane: Lane, host: Host, bundle: Bundle, datastore: DatastoreOperations
+    ) -> None:
+        self._lane = lane
+        self._words = lane.words
+        self._wide = lane.wide
+        self._host = host
+        self._bundle = bundle
+        self._datastore = datastore
+        self._timers: dict[int, tuple[str, float]] = {}
+        self._last_timer = 0
+        self.function: str | None = None
+        self.procedure: Any = None
+
+    def by_number(self) -> dict[int, Callable[[], None]]:
+        """Return the operations under the numbers that ``syscalls.js`` gives them."""
+        return {
+            4: self._explain,
+            19: self._schedule,
+            20: self._log,
+            21: self._start_timer,
+            22: self._end_timer,
+            23: self._identity,
+            24: self._claims,
+            25: self._start_transaction,
+            26: self._commit,
+            27: self._abort,
+            28: self._request,
+        }
+
+    def end(self) -> int:
+        """Take note that the call is over; return how many timers were left."""
+        self.function = self.procedure = None
+        left = len(self._timers)
+        if left:
+            self._timers.clear()
+        return left
+
+    # -- small things --------------------------------------------------------------------------
+
+    def _explain(self) -> None:
+        """Refuse with a number that JavaScript itself found."""
+        self._datastore.refuse(self._words[ch.A0])
+
+    def _schedule(self) -> None:
+        words = self._words
+        given, length = self._lane.given(), words[ch.A1]
+        self._host.schedule(given[:length].decode(), given[length:])
+        words[ch.STATUS] = 0
+
+    def _identity(self) -> None:
+        number = self._host.identity
+        for lane in range(4):
+            self._wide[ch.WIDE // 2 + lane] = int.from_bytes(number[8 * lane : 8 * lane + 8], "little")
+        self._words[ch.STATUS] = 0
+
+    def _claims(self) -> None:
+        if not self._datastore.is_open:
+            self._datastore.refuse(errno.NOT_IN_TRANSACTION)
+            return
+        low, high = self._wide[ch.WIDE // 2], self._wide[ch.WIDE // 2 + 1]
+        self._lane.give((self._host.jwt(high << 64 | low) or "").encode())
+        self._words[ch.STATUS] = 0
+
+    # -- the console ---------------------------------------------------------------------------
+
+    def _log(self) -> None:
+        """Write a record; its place is the line that called the console, not the console's own."""
+        words = self._words
+        level, length = words[ch.A1], words[ch.A2]
+        given = self._lane.given()
+        frames = frames_of(given[length:].decode(errors="replace"), self._bundle.first_column, None)
+        caller = frames[1] if len(frames) > 1 else frames[0] if frames else None
+        self._host.log(
+            level,
+            given[:length].decode(errors="replace"),
+            function=self.function,
+            filename=None if caller is None else caller.file,
+            line_number=None if caller is None else caller.line,
+        )
+        words[ch.STATUS] = 0
+
+    def _start_timer(self) -> None:
+        self._last_timer += 1
+        self._timers[self._last_timer] = (self._lane.given().decode(), time.perf_counter())
+        self._words[ch.R0] = self._last_timer
+        self._words[ch.STATUS] = 0
+
+    def _end_timer(self) -> None:
+        timer = self._timers.pop(self._words[ch.A1], None)
+        if timer is None:
+            self._datastore.refuse(errno.NO_SUCH_CONSOLE_TIMER)
+            return
+        name, began = timer
+        self._host.log(
+            2, timing_message(name, time.perf_counter() - began), function=self.function
+        )
+        self._words[ch.STATUS] = 0
+
+    # -- procedures ------------------------------------------------------------------------------
+
+    def _start_transaction(self) -> None:
+        if self.procedure is None or self.procedure.is_open:
+            self._datastore.refuse(errno.WOULD_BLOCK_TRANSACTION)
+            return
+        self._wide[ch.WIDE // 2] = self.procedure.begin()
+        self._datastore.begin(writable=True)
+        self._words[ch.STATUS] = 0
+
+    def _commit(self) -> None:
+        if self.procedure is None or not self.procedure.is_open:
+            self._datastore.refuse(errno.TRANSACTION_NOT_ANONYMOUS)
+            return
+        self._datastore.end()
+        try:
+            self.procedure.commit()
+        except Error as error:
+            # A view that reads what changed has failed: the module may try again.
+            self._datastore.refuse(ch.FAILED, str(error))
+        else:
+            self._words[ch.STATUS] = 0
+
+    def _abort(self) -> None:
+        if self.procedure is None or not self.procedure.is_open:
+            self._datastore.refuse(errno.TRANSACTION_NOT_ANONYMOUS)
+            return
+        self._datastore.end()
+        self.procedure.rollback()
+        self._words[ch.STATUS] = 0
+
+    def _request(self) -> None:
+        if self.procedure is None or self.procedure.is_open:
+            self._datastore.refuse(errno.WOULD_BLOCK_TRANSACTION)
+            return
+        self._datastore.refuse(errno.HTTP_ERROR)

@@ -1,0 +1,256 @@
+"""V8 in this process: the C interface of the library inside the ``mini-racer`` package.
+
+The package's own Python interface is asynchronous; a module needs calls that go in and come back
+many times in a microsecond's time. So isolates are driven through its C functions, and most of the
+traffic goes through memory that both sides see (see `channel`). What is used of the library is
+checked when it is loaded.
+
+Source: the documentation of mini-racer (PyMiniRacer), 0.14.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from functools import cache
+from queue import Empty, SimpleQueue
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from ...errors import InternalError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+#: The versions of mini-racer whose C interface this module knows.
+_VERSION: Final = (0, 14)
+#: What a value may be, as the library numbers it; from 200 on it is what went wrong instead.
+_NULL, _BOOL, _INTEGER, _DOUBLE, _TEXT, _UNDEFINED = 1, 2, 3, 4, 5, 11
+_FIRST_FAILURE, _OUT_OF_MEMORY, _TERMINATED = 200, 202, 204
+
+
+class ScriptError(Exception):
+    """A script threw, or was ended.
+
+    Attributes
+    ----------
+    kind : str
+        ``"exception"``, ``"memory"`` or ``"terminated"``.
+    """
+
+    def __init__(self, kind: str, text: str) -> None:
+        super().__init__(text)
+        self.kind = kind
+
+
+class _Library(NamedTuple):
+    """The library and the type of its callbacks."""
+
+    c: Any
+    callback: Any
+
+
+@cache
+def _library() -> _Library:
+    """Load V8, once in a process, and check that it is the library that this module knows."""
+    try:
+        from py_mini_racer import _dll
+    except ImportError:
+        raise UsageError(
+            'a module in JavaScript runs on V8, which is not installed: pip install "stdb[js]"'
+        ) from None
+    from importlib.metadata import version
+
+    found = version("mini-racer")
+    if tuple(map(int, found.split(".")[:2])) != _VERSION:
+        raise UsageError(
+            f"stdb runs JavaScript with mini-racer {_VERSION[0]}.{_VERSION[1]}, and {found} is "
+            'installed: pip install "stdb[js]"'
+        )
+    layout = [getattr(_dll._RawValue, name).offset for name in ("value", "len", "type")]
+    if layout != [0, 8, 16]:
+        raise InternalError(f"mini-racer {found} lays out its values in an unknown way: {layout}")
+    return _Library(_dll.init_mini_racer(ignore_duplicate_init=True), _dll.MR_CALLBACK)
+
+
+class Isolate:
+    """One V8 isolate with one context, which run on a thread of their own.
+
+    Everything but `cancel` is for one thread at a time.
+    """
+
+    def __init__(self) -> None:
+        self._c, callback = _library()
+        self._results: SimpleQueue[Any] = SimpleQueue()
+        self._functions: dict[int, Callable[[], None]] = {}
+        self._callback = callback(self._called)
+        self._context = self._c.mr_init_context(self._callback)
+        self._kept: list[Any] = []
+        self._closed = False
+        self._undefined = self._keep(self._run("undefined"))
+
+    # -- running -------------------------------------------------------------------------------
+
+    def evaluate(self, source: str) -> Any:
+        """Run a script, and return its value, or a handle of what Python has no value for.
+
+        Raises
+        ------
+        ScriptError
+            It threw, was ended, or ran out of memory.
+        """
+        return self._value(self._run(source))
+
+    def call(self, function: Any, *arguments: Any) -> Any:
+        """Call a function with handles of values; what it returns is as from `evaluate`."""
+        self.start(function, *arguments)
+        return self.wait()
+
+    def start(self, function: Any, *arguments: Any) -> int:
+        """Begin a call, and return its number for `cancel`; `wait` says when it has ended."""
+        given = self._run("[]")
+        for argument in arguments:
+            self._free(self._c.mr_array_push(self._context, given, argument))
+        number: int = self._c.mr_call_function(self._context, function, self._undefined, given, 0)
+        self._free(given)
+        return number
+
+    def wait(self, timeout: float | None = None) -> Any:
+        """Wait for what was started, and return its value as `evaluate` does.
+
+        Raises
+        ------
+        TimeoutError
+            It has not ended after `timeout` seconds.
+        """
+        try:
+            result = self._results.get(timeout=timeout)
+        except Empty:
+            raise TimeoutError from None
+        return self._value(result)
+
+    def wait_and_forget(self, timeout: float | None = None) -> None:
+        """As `wait`, where the value does not matter."""
+        try:
+            result = self._results.get(timeout=timeout)
+        except Empty:
+            raise TimeoutError from None
+        if result.contents.type >= _FIRST_FAILURE:
+            self._value(result)
+        self._free(result)
+
+    def cancel(self, number: int) -> None:
+        """End a running call by force: no ``catch`` or ``finally`` of it runs any more."""
+        self._c.mr_cancel_task(self._context, number)
+
+    def settle(self) -> None:
+        """Take the blow that a `cancel` leaves behind when the call had just ended by itself."""
+        result = self._run("0")
+        self._free(result)
+
+    def _run(self, source: str) -> Any:
+        text = source.encode("utf-8", "surrogatepass")
+        handle = self._c.mr_alloc_string_val(self._context, text, len(text), _TEXT)
+        self._c.mr_eval(self._context, handle, 0)
+        result = self._results.get()
+        self._free(handle)
+        return result
+
+    def _called(self, number: int, handle: Any) -> None:
+        """Take a result, or run a function of ours for the script that waits for it."""
+        if number == 0:
+            self._results.put(handle)
+            return
+        self._functions[number]()
+        self._free(handle)
+
+    # -- values --------------------------------------------------------------------------------
+
+    def item(self, handle: Any, name: str) -> Any:
+        """Return a property of an object."""
+        text = name.encode()
+        key = self._c.mr_alloc_string_val(self._context, text, len(text), _TEXT)
+        result = self._c.mr_get_object_item(self._context, handle, key)
+        self._free(key)
+        return self._value(result)
+
+    def number(self, value: int) -> Any:
+        """Return a handle of a number."""
+        return self._keep(self._c.mr_alloc_int_val(self._context, value, _INTEGER))
+
+    def function(self, run: Callable[[], None]) -> Any:
+        """Return a handle of a function that runs `run` on the isolate's thread, and waits."""
+        number = len(self._functions) + 1
+        self._functions[number] = run
+        return self._keep(self._c.mr_make_js_callback(self._context, number))
+
+    def memory(self, handle: Any) -> memoryview:
+        """Return the memory of an ``ArrayBuffer``; good as long as the isolate."""
+        value = handle.contents
+        address = ctypes.cast(value.value.value_ptr, ctypes.c_void_p).value or 0
+        return memoryview((ctypes.c_char * value.len).from_address(address)).cast("B")
+
+    def _value(self, handle: Any) -> Any:
+        raw = handle.contents
+        kind: int = raw.type
+        if kind >= _FIRST_FAILURE:
+            text = ctypes.string_at(raw.value.bytes_val, raw.len).decode(errors="replace")
+            self._free(handle)
+            names = {_OUT_OF_MEMORY: "memory", _TERMINATED: "terminated"}
+            raise ScriptError(names.get(kind, "exception"), text)
+        value: Any
+        if kind == _TEXT:
+            value = ctypes.string_at(raw.value.bytes_val, raw.len).decode(errors="replace")
+        elif kind == _INTEGER:
+            value = raw.value.int_val
+        elif kind == _BOOL:
+            value = raw.value.int_val == 1
+        elif kind == _DOUBLE:
+            value = raw.value.double_val
+        elif kind in (_NULL, _UNDEFINED):
+            value = None
+        else:
+            return self._keep(handle)
+        self._free(handle)
+        return value
+
+    def _keep(self, handle: Any) -> Any:
+        self._kept.append(handle)
+        return handle
+
+    def _free(self, handle: Any) -> None:
+        self._c.mr_free_value(self._context, handle)
+
+    # -- memory and the end ----------------------------------------------------------------------
+
+    def limit_memory(self, size: int) -> None:
+        """End whatever makes the heap larger than `size` bytes."""
+        self._c.mr_set_hard_memory_limit(self._context, size)
+
+    @property
+    def is_out_of_memory(self) -> bool:
+        """Whether a script was ended for the size of its heap."""
+        return bool(self._c.mr_hard_memory_limit_reached(self._context))
+
+    def heap_size(self) -> int:
+        """Return the size of the heap in use, in bytes."""
+        import json
+
+        handle = self._c.mr_heap_stats(self._context)
+        text = self._value(handle)
+        return int(json.loads(text)["used_heap_size"])
+
+    def close(self) -> None:
+        """End the isolate; nothing may run in it. Closing again does nothing."""
+        if self._closed:
+            return
+        self._closed = True
+        for handle in self._kept:
+            self._free(handle)
+        self._kept.clear()
+        self._c.mr_free_context(self._context)
+        self._functions.clear()
+
+
+@cache
+def v8_version() -> str:
+    """Return the version of V8, by which cached code is kept."""
+    return str(_library().c.mr_v8_version().decode())
