@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..module import WASM, register_reader
+from ..module import JAVASCRIPT, WASM, register_reader
 from .auth import JwtClaims, SenderAuth
 from .context import ReducerContext, Services
 from .log_record import LogRecord, level_number
@@ -36,4 +36,11 @@ def _read_wasm(program: bytes) -> Program:
     return read_wasm(program)
 
 
+def _read_javascript(program: bytes) -> Program:
+    from .js.load import read_javascript  # loads V8
+
+    return read_javascript(program)
+
+
 register_reader((".wasm",), WASM, _read_wasm)
+register_reader((".js", ".mjs"), JAVASCRIPT, _read_javascript)

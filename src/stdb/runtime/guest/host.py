@@ -11,6 +11,7 @@ from .catalog import Catalog
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from ...storage.state import State
     from ...types.values import Identity
     from ..logs import Logs
 
@@ -25,6 +26,8 @@ class Host:
     ----------
     catalog : Catalog
         Its tables.
+    state : State
+        Its present transaction.
     identity : bytes
         Its identity, 32 bytes, the least first.
     now : callable
@@ -34,6 +37,7 @@ class Host:
     def __init__(self, database: Any) -> None:
         self.now: Callable[[], int] = database._micros
         self.catalog = Catalog(database._store)
+        self.state: State = database._store.state
         self._database = database
         self._logs: Logs = database._logs
 

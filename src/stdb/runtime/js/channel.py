@@ -31,6 +31,11 @@ REQUEST, STATUS, A0, A1, A2, A3, A4 = range(7)
 LENGTH, R0, R1 = 9, 10, 11
 JOB_NUMBER, RUNNING, BY_CALLBACK, AFTER = 16, 17, 18, 19
 WIDE: Final = 24
+#: In the word `RUNNING`; JavaScript sets 2 when it does.
+ASKED_TO_RUN: Final = 1
+
+#: Requests that are no syscalls.
+DONE, PUSH, FETCH = 1, 2, 3
 
 TERMINATE, TYPE_ERROR, RANGE_ERROR, TOO_SMALL, FAILED = -1, -2, -3, -4, -5
 

@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from .lane import Lane
     from .operations import DatastoreOperations
 
-_PANIC = 101
-
 
 class HostCalls:
     """The syscalls of one lane on its database and the world.
@@ -37,7 +35,7 @@ class HostCalls:
     """
 
     def __init__(
-        self, lane: Lane, host: Host, bundle: Bundle, datastore: DatastoreOperations
+        self, lane: Lane, host: Host | None, bundle: Bundle, datastore: DatastoreOperations
     ) -> None:
         self._lane = lane
         self._words = lane.words
@@ -83,17 +81,18 @@ class HostCalls:
     def _schedule(self) -> None:
         words = self._words
         given, length = self._lane.given(), words[ch.A1]
-        self._host.schedule(given[:length].decode(), given[length:])
+        if self._host is not None:
+            self._host.schedule(given[:length].decode(), given[length:])
         words[ch.STATUS] = 0
 
     def _identity(self) -> None:
-        number = self._host.identity
+        number = bytes(32) if self._host is None else self._host.identity
         for lane in range(4):
             self._wide[ch.WIDE // 2 + lane] = int.from_bytes(number[8 * lane : 8 * lane + 8], "little")
         self._words[ch.STATUS] = 0
 
     def _claims(self) -> None:
-        if not self._datastore.is_open:
+        if self._host is None or not self._datastore.is_open:
             self._datastore.refuse(errno.NOT_IN_TRANSACTION)
             return
         low, high = self._wide[ch.WIDE // 2], self._wide[ch.WIDE // 2 + 1]
@@ -109,14 +108,17 @@ class HostCalls:
         given = self._lane.given()
         frames = frames_of(given[length:].decode(errors="replace"), self._bundle.first_column, None)
         caller = frames[1] if len(frames) > 1 else frames[0] if frames else None
-        self._host.log(
+        self._write(
             level,
             given[:length].decode(errors="replace"),
-            function=self.function,
             filename=None if caller is None else caller.file,
             line_number=None if caller is None else caller.line,
         )
         words[ch.STATUS] = 0
+
+    def _write(self, level: int, message: str, **place: Any) -> None:
+        if self._host is not None:
+            self._host.log(level, message, function=self.function, **place)
 
     def _start_timer(self) -> None:
         self._last_timer += 1
@@ -130,9 +132,7 @@ class HostCalls:
             self._datastore.refuse(errno.NO_SUCH_CONSOLE_TIMER)
             return
         name, began = timer
-        self._host.log(
-            2, timing_message(name, time.perf_counter() - began), function=self.function
-        )
+        self._write(2, timing_message(name, time.perf_counter() - began))
         self._words[ch.STATUS] = 0
 
     # -- procedures ------------------------------------------------------------------------------

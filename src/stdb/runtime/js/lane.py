@@ -19,6 +19,7 @@ import time
 from contextlib import suppress
 from functools import cache, partial
 from importlib.resources import files
+from queue import Empty, SimpleQueue
 from threading import get_ident
 from typing import TYPE_CHECKING, Any, Final
 
@@ -35,6 +36,13 @@ OK, USER_ERROR, EXCEPTION = range(3)
 
 #: The parts of the JavaScript side, which make one function.
 _SHIM: Final = ("crossing", "text", "arguments", "syscalls", "calls", "globals")
+#: After which time the caller looks whether a call by callback may go on.
+_GLANCE_S: Final = 0.02
+#: How long V8 may take to begin a call.
+_START_S: Final = 2.0
+_NOT_BEGUN: Final = -2
+#: How long the end of a call by force may take.
+_END_S: Final = 2.0
 #: How often the memory is looked at before the processor is given away, and then for how long.
 _LOOKS_MAX: Final = 3000
 _YIELDS_MAX: Final = 200
@@ -49,14 +57,11 @@ _REMEMBERED_MAX: Final = 65_536
 
 
 class LaneError(Exception):
-    """A call that could not be brought to an end: the isolate is not what it was.
+    """A call that was ended by force."""
 
-    `lost` says that the isolate with all of its globals is gone.
-    """
 
-    def __init__(self, text: str, *, lost: bool = False) -> None:
-        super().__init__(text)
-        self.lost = lost
+class NotStarted(LaneError):
+    """A call did not begin, since V8 is busy with what an earlier one left: promises without end."""
 
 
 class Lane:
@@ -66,11 +71,14 @@ class Lane:
     ----------
     words : memoryview
         The words of the shared memory.
-    data : memoryview
-        The data area, in bytes.
+    memory : memoryview
+        All of it, in bytes.
+    is_lost : bool
+        Whether V8 cannot go on in this isolate: another must take its place.
     """
 
     def __init__(self, limits: Limits) -> None:
+        self.is_lost = False
         self.act_for: Callable[[Callable[[], None]], None] = _run
         self._limits = limits
         self._isolate = Isolate()
@@ -90,7 +98,7 @@ class Lane:
         self._times = memory.cast("q")
         self._task: int | None = None
         self._failure: BaseException | None = None
-        self._peak = _peak_memory()
+        self._finished: SimpleQueue[None] = SimpleQueue()
         self._number = 0
         self._senders: dict[int, int] = {}
         self._connections: dict[int, int] = {}
@@ -111,6 +119,7 @@ class Lane:
             self._operations[number] = operation
         isolate = self._isolate
         self.words[ch.BY_CALLBACK] = 1
+        self._failure = None
         try:
             module = isolate.evaluate(function)
             isolate.call(self._functions["begin"], module)
@@ -118,7 +127,9 @@ class Lane:
             if state == 2:
                 return str(isolate.call(self._functions["failed"]))
         except ScriptError as error:
-            return f"{'SyntaxError'}\0{error}\0"
+            return f"SyntaxError\0{error}\0"
+        finally:
+            self.words[ch.BY_CALLBACK] = not can_run_beside()
         if state == 0:
             return "TypeError\0module has top-level await and is pending\0"
         return None
@@ -228,6 +239,7 @@ class Lane:
         if get_ident() not in _prepared:
             _want_short_naps()
             _prepared.add(get_ident())
+        memory = 0
         for naps in range(1 << 62):
             if words[0]:
                 return
@@ -236,20 +248,30 @@ class Lane:
                 continue
             time.sleep(_NAP_S)
             if naps % _NAPS_PER_CHECK == 0:
-                if not words[ch.RUNNING]:
+                if not words[ch.RUNNING] or self._isolate.has_ended:
                     self._resume_loop()
+                elif words[ch.RUNNING] == ch.ASKED_TO_RUN:
+                    self._check_start(began)
                 self._check_time(began)
-                self._check_memory()
+                memory = memory or _resident_memory()
+                self._check_memory(memory)
+
+    def _check_start(self, began: float) -> None:
+        if time.monotonic() - began > _START_S:
+            self.is_lost = True
+            self._isolate.strangle()
+            raise NotStarted("promises that an earlier call left behind keep V8 busy")
 
     def _check_time(self, began: float) -> None:
         seconds = self._limits.time_s
         if seconds is not None and time.monotonic() - began > seconds:
             raise LaneError(f"it took longer than {seconds:g} s and was ended")
 
-    def _check_memory(self) -> None:
+    def _check_memory(self, before: int) -> None:
         """Refuse what the heap's limit does not count: the memory of buffers."""
-        if _peak_memory() - self._peak > self._limits.memory_bytes:
-            raise LaneError(_too_large(self._limits.memory_bytes), lost=True)
+        if _resident_memory() - before > self._limits.memory_bytes:
+            self.is_lost = True
+            raise LaneError(_too_large(self._limits.memory_bytes))
 
     # -- the loop ------------------------------------------------------------------------------------
 
@@ -257,7 +279,7 @@ class Lane:
         """Let the loop run; it takes a call whose number is not `after`."""
         self._end_task()
         self.words[ch.AFTER] = after
-        self.words[ch.RUNNING] = 1
+        self.words[ch.RUNNING] = ch.ASKED_TO_RUN
         self._task = self._isolate.start(self._functions["loop"])
 
     def _resume_loop(self) -> None:
@@ -276,18 +298,28 @@ class Lane:
             self._isolate.wait_and_forget(timeout)
         except ScriptError as error:
             self._task = None
+            self.is_lost = True
             if error.kind == "memory" or self._isolate.is_out_of_memory:
-                raise LaneError(_too_large(self._limits.memory_bytes), lost=True) from None
-            raise LaneError(str(error), lost=True) from None
+                raise LaneError(_too_large(self._limits.memory_bytes)) from None
+            raise LaneError(str(error)) from None
         self._task = None
 
     def _break(self) -> None:
         """End by force what runs, so that the next call finds the isolate at rest."""
         if self._task is not None:
             self._isolate.cancel(self._task)
+            lost = self.is_lost
             with suppress(LaneError):
-                self._end_task()
-            self._isolate.settle()
+                try:
+                    self._end_task(timeout=_END_S)
+                except TimeoutError:
+                    lost = True
+                    self._isolate.strangle()
+                    self._end_task()
+            # That it was ended is no reason to give the isolate up; that it does not rest is one.
+            self.is_lost = lost or not self._isolate.settle()
+            while not self._finished.empty():
+                self._finished.get()
         self.words[ch.REQUEST] = self.words[ch.RUNNING] = 0
 
     # -- calls by callback ------------------------------------------------------------------------------
@@ -295,19 +327,31 @@ class Lane:
     def _run_by_callback(self) -> None:
         self._end_task()
         self._failure = None
+        self.words[ch.A1] = _NOT_BEGUN
         self._task = self._isolate.start(self._functions["single"])
-        began = time.monotonic()
-        while self._task is not None:
-            with suppress(TimeoutError):
-                self._end_task(timeout=0.02)
+        began, memory = time.monotonic(), 0
+        while True:
+            with suppress(Empty):
+                self._finished.get(timeout=_GLANCE_S)
+                return
             if self._failure is not None:
                 raise self._failure
+            if self.words[ch.A1] == _NOT_BEGUN:
+                self._check_start(began)
+            else:
+                # Only an end by force keeps it from telling that it has finished.
+                with suppress(TimeoutError):
+                    self._end_task(timeout=0)
             self._check_time(began)
-            self._check_memory()
+            memory = memory or _resident_memory()
+            self._check_memory(memory)
 
     def _answer(self) -> None:
         """Do what JavaScript asks, on its own thread, for the one that waits."""
         words = self.words
+        if words[ch.REQUEST] == ch.DONE:
+            self._finished.put(None)
+            return
         try:
             self.act_for(self._operations[words[ch.REQUEST]])
         except BaseException as error:  # noqa: BLE001 - raised on the thread that waits
@@ -350,7 +394,8 @@ class Lane:
 
     def close(self) -> None:
         """End the isolate."""
-        self._break()
+        if not self.is_lost:
+            self._break()
         for view in (self.words, self.wide, self._times, self.memory):
             view.release()
         self._isolate.close()
@@ -358,6 +403,13 @@ class Lane:
 
 def _run(operation: Callable[[], None]) -> None:
     operation()
+
+
+def can_run_beside() -> bool:
+    """Whether V8's thread and the one that calls can run at the same time."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0)) > 1
+    return (os.cpu_count() or 1) > 1
 
 
 #: The threads whose naps are short.
@@ -370,8 +422,10 @@ def _want_short_naps() -> None:
         ctypes.CDLL(None).prctl(_PR_SET_TIMERSLACK, 1, 0, 0, 0)
 
 
-def _peak_memory() -> int:
-    """Return the most memory that the process ever had, in bytes."""
+def _resident_memory() -> int:
+    """Return how much memory the process has, in bytes; where nobody tells, the most it ever had."""
+    with suppress(OSError), open("/proc/self/statm", "rb") as file:
+        return int(file.read().split()[1]) * resource.getpagesize()
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024
 

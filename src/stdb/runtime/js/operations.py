@@ -38,12 +38,13 @@ class DatastoreOperations:
         Takes note of what a view reads.
     """
 
-    def __init__(self, lane: Lane, catalog: Catalog) -> None:
+    def __init__(self, lane: Lane, catalog: Catalog | None) -> None:
         self._lane = lane
         self._words = lane.words
         self._wide = lane.wide
         self._memory = lane.memory
-        self._catalog = catalog
+        # Without one there is no transaction either: nothing asks for it.
+        self._catalog: Catalog = catalog  # type: ignore[assignment]
         self._iterators: dict[int, RowIterator] = {}
         self._last_iterator = 0
         self.is_open = False

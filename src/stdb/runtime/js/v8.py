@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 _VERSION: Final = (0, 14)
 #: What a value may be, as the library numbers it; from 200 on it is what went wrong instead.
 _NULL, _BOOL, _INTEGER, _DOUBLE, _TEXT, _UNDEFINED = 1, 2, 3, 4, 5, 11
+#: How long a script that does nothing may take.
+_REST_S: Final = 1.0
 _FIRST_FAILURE, _OUT_OF_MEMORY, _TERMINATED = 200, 202, 204
 
 
@@ -86,6 +88,7 @@ class Isolate:
         self._kept: list[Any] = []
         self._closed = False
         self._undefined = self._keep(self._run("undefined"))
+        self._nothing = self._keep(self._run("[]"))
 
     # -- running -------------------------------------------------------------------------------
 
@@ -106,11 +109,14 @@ class Isolate:
 
     def start(self, function: Any, *arguments: Any) -> int:
         """Begin a call, and return its number for `cancel`; `wait` says when it has ended."""
-        given = self._run("[]")
+        given = self._nothing
+        if arguments:
+            given = self._run("[]")
         for argument in arguments:
             self._free(self._c.mr_array_push(self._context, given, argument))
         number: int = self._c.mr_call_function(self._context, function, self._undefined, given, 0)
-        self._free(given)
+        if arguments:
+            self._free(given)
         return number
 
     def wait(self, timeout: float | None = None) -> Any:
@@ -127,6 +133,11 @@ class Isolate:
             raise TimeoutError from None
         return self._value(result)
 
+    @property
+    def has_ended(self) -> bool:
+        """Whether what was started has ended: then `wait` returns at once."""
+        return not self._results.empty()
+
     def wait_and_forget(self, timeout: float | None = None) -> None:
         """As `wait`, where the value does not matter."""
         try:
@@ -141,18 +152,40 @@ class Isolate:
         """End a running call by force: no ``catch`` or ``finally`` of it runs any more."""
         self._c.mr_cancel_task(self._context, number)
 
-    def settle(self) -> None:
-        """Take the blow that a `cancel` leaves behind when the call had just ended by itself."""
-        result = self._run("0")
-        self._free(result)
+    def settle(self) -> bool:
+        """Come to rest after a `cancel`; return whether that is possible.
 
-    def _run(self, source: str) -> Any:
+        When the call had just ended by itself, the blow falls on the next script: on one that does
+        nothing. Promises that were not settled go on in it, perhaps for ever.
+        """
+        self._begin("0")
+        try:
+            result = self._results.get(timeout=_REST_S)
+        except Empty:
+            self.strangle()
+            self._free(self._results.get())
+            return False
+        self._free(result)
+        return True
+
+    def strangle(self) -> None:
+        """End whatever runs, once and for all: the isolate is of no use afterwards.
+
+        Promises that settle each other without end run outside of any call, where `cancel` does not
+        reach; but they need memory, and there is none any more.
+        """
+        self._c.mr_set_hard_memory_limit(self._context, 1)
+
+    def _begin(self, source: str) -> int:
         text = source.encode("utf-8", "surrogatepass")
         handle = self._c.mr_alloc_string_val(self._context, text, len(text), _TEXT)
-        self._c.mr_eval(self._context, handle, 0)
-        result = self._results.get()
+        number: int = self._c.mr_eval(self._context, handle, 0)
         self._free(handle)
-        return result
+        return number
+
+    def _run(self, source: str) -> Any:
+        self._begin(source)
+        return self._results.get()
 
     def _called(self, number: int, handle: Any) -> None:
         """Take a result, or run a function of ours for the script that waits for it."""
@@ -239,7 +272,7 @@ class Isolate:
         return int(json.loads(text)["used_heap_size"])
 
     def close(self) -> None:
-        """End the isolate; nothing may run in it. Closing again does nothing."""
+        """End the isolate. Closing again does nothing."""
         if self._closed:
             return
         self._closed = True

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from threading import get_ident
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ...errors import ModuleError, PublishError, ReducerError
 from .host_calls import HostCalls
-from .lane import DESCRIBE, EXCEPTION, OK, REDUCER, USER_ERROR, Lane, LaneError
+from .lane import DESCRIBE, EXCEPTION, OK, REDUCER, USER_ERROR, Lane, LaneError, NotStarted
 from .operations import DatastoreOperations
 from .stacks import Thrown, thrown
 
@@ -28,11 +28,11 @@ class Worker:
         The module breaks when it is loaded.
     """
 
-    def __init__(self, bundle: Bundle, host: Host, limits: Limits, *, by_callback: bool) -> None:
+    def __init__(self, bundle: Bundle, host: Host | None, limits: Limits) -> None:
         self._bundle = bundle
         self._host = host
         self._lane = lane = Lane(limits)
-        self._datastore = DatastoreOperations(lane, host.catalog)
+        self._datastore = DatastoreOperations(lane, None if host is None else host.catalog)
         self._calls = HostCalls(lane, host, bundle, self._datastore)
         lane.act_for = self._act_for
         operations = {**self._datastore.by_number(), **self._calls.by_number()}
@@ -40,26 +40,31 @@ class Worker:
         if report is not None:
             lane.close()
             raise PublishError(f"the module breaks when it is loaded: {self._thrown(report)}")
-        lane.use_callbacks(by_callback)
 
     def _act_for(self, operation: Callable[[], None]) -> None:
         """Run a syscall on V8's thread, for the thread whose transaction it belongs to."""
-        state = self._host.state
-        waiting = state.thread
-        if waiting is None or not self._datastore.is_open:
+        if self._host is None or not self._datastore.is_writable or self._calls.procedure is not None:
             operation()
             return
+        state = self._host.state
+        waiting = state.thread
         state.thread = get_ident()
         try:
             operation()
         finally:
             state.thread = waiting
 
+    @property
+    def is_lost(self) -> bool:
+        """Whether V8 cannot go on here: another worker must take its place."""
+        return self._lane.is_lost
+
     def describe(self) -> bytes:
         """Return the module's definition, as it gives it."""
         status, result = self._lane.call(DESCRIBE)
         if status != OK:
-            raise PublishError(f"the module cannot describe itself: {self._thrown(result.decode())}")
+            shown = self._thrown(result.decode(errors="replace"))
+            raise PublishError(f"the module cannot describe itself: {shown}")
         return result
 
     def reducer(
@@ -77,6 +82,8 @@ class Worker:
         datastore.begin(writable=True)
         try:
             status, result = self._lane.call(REDUCER, number, sender, connection, micros, args)
+        except NotStarted:
+            raise
         except LaneError as error:
             raise self._ended(f"reducer {name!r}", error) from None
         finally:
@@ -89,7 +96,7 @@ class Worker:
     def _finish(self, name: str) -> None:
         """Let go of what a call left open."""
         left = self._datastore.end() + self._calls.end()
-        if left:
+        if left and self._host is not None:
             self._host.log(
                 1, f"{left} iterators or timers were left open and are closed", function=name
             )
@@ -105,15 +112,8 @@ class Worker:
 
     def _ended(self, what: str, error: LaneError) -> ModuleError:
         """Return the error for a call that was ended by force."""
-        if error.lost:
-            self.is_lost = True
         return ModuleError(f"{what} broke: {error}")
-
-    is_lost = False
 
     def close(self) -> None:
         """End the isolate."""
         self._lane.close()
-
-
-__all__ = ["Any", "Worker"]

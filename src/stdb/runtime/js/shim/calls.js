@@ -237,7 +237,7 @@ const finish = (status) => {
 // begun but not finished, when the host has ended the loop by force, is not begun again.
 const loop = async () => {
   let number = words[AFTER], spins = 0, since = 0;
-  store(words, RUNNING, 1);
+  store(words, RUNNING, 2);
   for (;;) {
     const wanted = load(words, JOB_NUMBER);
     if (wanted !== number) {
@@ -255,7 +255,7 @@ const loop = async () => {
     if (now() - since >= IDLE_MS) {
       store(words, RUNNING, 0);
       if (load(words, JOB_NUMBER) === number) return;
-      store(words, RUNNING, 1);
+      store(words, RUNNING, 2);
     }
   }
 };
@@ -266,6 +266,8 @@ const single = async () => {
   const status = perform();
   await null; await null; await null; await null;
   finish(status);
+  words[REQUEST] = OP_DONE;
+  host();
 };
 
 // -- loading -----------------------------------------------------------------------------------------
