@@ -218,7 +218,9 @@ def test_the_caller_and_the_time_arrive(tmp_path):
         ('sys.datastore_insert_bsatn(table("account"), row(1, 2), 16)', 12),
     ],
 )  # fmt: skip
-def test_an_error_number_becomes_an_exception_of_the_modules_own_class(tmp_path, expression, number):
+def test_an_error_number_becomes_an_exception_of_the_modules_own_class(
+    tmp_path, expression, number
+):
     body = f"""
     sys.datastore_insert_bsatn(table("account"), row(1, 1), 16);
     const error = thrown(() => {expression});
@@ -298,7 +300,9 @@ def test_whatever_is_thrown_is_a_module_error(tmp_path, thrown, said):
 
 
 def test_the_error_tells_the_line(tmp_path):
-    text = bundle({"go": "withdraw();"}, head="function withdraw() {\n  throw new RangeError('x');\n}")
+    text = bundle(
+        {"go": "withdraw();"}, head="function withdraw() {\n  throw new RangeError('x');\n}"
+    )
     line = text.splitlines().index("  throw new RangeError('x');") + 1
     with (
         open_bundle(tmp_path, text) as database,
@@ -320,7 +324,10 @@ def test_a_reducer_that_returns_something_fails(tmp_path, value):
 
 
 def test_globals_survive_ordinary_exceptions(tmp_path):
-    text = bundle({"go": "if (++n === 2) throw new Error('x');", "tell": "check(n === 3, n)"}, head="let n = 0;")
+    text = bundle(
+        {"go": "if (++n === 2) throw new Error('x');", "tell": "check(n === 3, n)"},
+        head="let n = 0;",
+    )
     with open_bundle(tmp_path, text) as database:
         database.call("go")
         with pytest.raises(stdb.ModuleError):
@@ -484,7 +491,9 @@ def test_databases_do_not_know_each_other(tmp_path):
 
 
 def test_a_bundle_may_be_called_from_many_threads(tmp_path):
-    body = """sys.datastore_insert_bsatn(table("account"), row(args.getBigUint64(0, true), 0), 16);"""
+    body = (
+        """sys.datastore_insert_bsatn(table("account"), row(args.getBigUint64(0, true), 0), 16);"""
+    )
     text = bundle({"go": body}, parameters=", id: stdb.u64")
     with open_bundle(tmp_path, text) as database:
 

@@ -111,7 +111,9 @@ def test_exports_are_in_the_order_of_code_units():
 
 
 def test_imports_are_looked_up_in_order(isolate):
-    found = run(isolate, to_function("import a from 'one';\nimport 'two';\nimport * as b from 'one'"))
+    found = run(
+        isolate, to_function("import a from 'one';\nimport 'two';\nimport * as b from 'one'")
+    )
     assert sorted(found["asked"]) == ["one", "one", "two"]
 
 

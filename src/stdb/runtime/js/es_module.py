@@ -21,6 +21,7 @@ from typing import Final, NamedTuple
 from ...errors import DefinitionError
 from .scanner import Token, line_of, tokens
 
+
 class EsModule(NamedTuple):
     """A module as a function.
 
@@ -45,9 +46,7 @@ class EsModule(NamedTuple):
 _STOCK_IMPORTS: Final = re.compile(
     r"""(?:import[ ](?:\*[ ]as[ ][\w$]+|\{[^{}"';]*\})[ ]from[ ]["'][^"'\n]+["'];\r?\n)+"""
 )
-_STOCK_EXPORT: Final = re.compile(
-    r"\nexport \{([^{}\"';]*)\};\s*(//# sourceMappingURL=\S*\s*)?\Z"
-)
+_STOCK_EXPORT: Final = re.compile(r"\nexport \{([^{}\"';]*)\};\s*(//# sourceMappingURL=\S*\s*)?\Z")
 _STATEMENT: Final = re.compile(r"^\s*(?:import|export)\b", re.MULTILINE)
 
 
@@ -153,7 +152,9 @@ class _Reader:
             following = stream[here + 1].text if here + 1 < len(stream) else ""
             if token.text in ("{", "}"):
                 inside = token.text == "{"
-            if not inside and (token.kind == "string" or (token.text == "}" and following != "from")):
+            if not inside and (
+                token.kind == "string" or (token.text == "}" and following != "from")
+            ):
                 if following in ("with", "assert"):
                     self._refuse(token, "import attributes")
                 return here + 2 if following == ";" else here + 1
@@ -230,10 +231,7 @@ class _Reader:
                 here += 3
             elif words[here] == "{":
                 close = words.index("}", here)
-                names = [
-                    (name, local)
-                    for name, local in _pairs(words[here + 1 : close])
-                ]
+                names = [(name, local) for name, local in _pairs(words[here + 1 : close])]
                 shown = ", ".join(f"{json.dumps(name)}: {local}" for name, local in names)
                 wanted = json.dumps([name for name, _ in names])
                 self.imports.append((module, f"{{ {shown} }} = $import({module}, {wanted})"))

@@ -8,9 +8,10 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-from ...errors import Error
+from ...errors import DecodeError, Error, HttpError, TypeMismatch
 from ..guest import errno
 from ..guest.host import timing_message
+from ..guest.messages import decode_request, encode_response
 from . import channel as ch
 from .stacks import frames_of
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ..guest.host import Host
+    from ..procedure_context import ProcedureCall
     from .bundle import Bundle
     from .lane import Lane
     from .operations import DatastoreOperations
@@ -30,7 +32,7 @@ class HostCalls:
     ----------
     function : str or None
         What runs, for the log.
-    procedure : object
+    procedure : ProcedureCall or None
         The procedure that runs, which opens and ends transactions; None in other functions.
     """
 
@@ -46,7 +48,7 @@ class HostCalls:
         self._timers: dict[int, tuple[str, float]] = {}
         self._last_timer = 0
         self.function: str | None = None
-        self.procedure: Any = None
+        self.procedure: ProcedureCall | None = None
 
     def by_number(self) -> dict[int, Callable[[], None]]:
         """Return the operations under the numbers that ``syscalls.js`` gives them."""
@@ -88,7 +90,9 @@ class HostCalls:
     def _identity(self) -> None:
         number = bytes(32) if self._host is None else self._host.identity
         for lane in range(4):
-            self._wide[ch.WIDE // 2 + lane] = int.from_bytes(number[8 * lane : 8 * lane + 8], "little")
+            self._wide[ch.WIDE // 2 + lane] = int.from_bytes(
+                number[8 * lane : 8 * lane + 8], "little"
+            )
         self._words[ch.STATUS] = 0
 
     def _claims(self) -> None:
@@ -167,7 +171,25 @@ class HostCalls:
         self._words[ch.STATUS] = 0
 
     def _request(self) -> None:
+        words = self._words
+        given, length = self._lane.given(), words[ch.A1]
+        try:
+            wanted = decode_request(given[:length], given[length:])
+        except DecodeError as error:
+            self._datastore.refuse(ch.TYPE_ERROR, f"failed to decode http request: {error}")
+            return
+        except TypeMismatch as error:
+            self._datastore.refuse(errno.HTTP_ERROR, str(error))
+            return
         if self.procedure is None or self.procedure.is_open:
             self._datastore.refuse(errno.WOULD_BLOCK_TRANSACTION)
             return
-        self._datastore.refuse(errno.HTTP_ERROR)
+        try:
+            response = self.procedure.http().send(wanted.request, wanted.timeout_s)
+        except HttpError as error:
+            self._datastore.refuse(errno.HTTP_ERROR, str(error))
+            return
+        head = encode_response(response)
+        self._lane.give(head + response.body)
+        words[ch.R0] = len(head)
+        words[ch.STATUS] = 0

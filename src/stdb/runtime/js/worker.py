@@ -3,19 +3,35 @@
 from __future__ import annotations
 
 from threading import get_ident
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ...errors import ModuleError, PublishError, ReducerError
+from . import channel as ch
 from .host_calls import HostCalls
-from .lane import DESCRIBE, EXCEPTION, OK, REDUCER, USER_ERROR, Lane, LaneError, NotStarted
+from .lane import (
+    ANONYMOUS_VIEW,
+    DESCRIBE,
+    EXCEPTION,
+    HANDLER,
+    OK,
+    PROCEDURE,
+    REDUCER,
+    USER_ERROR,
+    VIEW,
+    Lane,
+    LaneError,
+    NotStarted,
+)  # fmt: skip
 from .operations import DatastoreOperations
 from .stacks import Thrown, thrown
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from ...storage.read_set import ReadSet
     from ..guest.host import Host
     from ..guest.limits import Limits
+    from ..procedure_context import ProcedureContext
     from .bundle import Bundle
 
 
@@ -43,7 +59,11 @@ class Worker:
 
     def _act_for(self, operation: Callable[[], None]) -> None:
         """Run a syscall on V8's thread, for the thread whose transaction it belongs to."""
-        if self._host is None or not self._datastore.is_writable or self._calls.procedure is not None:
+        if (
+            self._host is None
+            or not self._datastore.is_writable
+            or self._calls.procedure is not None
+        ):
             operation()
             return
         state = self._host.state
@@ -76,22 +96,90 @@ class Worker:
         ------
         ReducerError
             It refused; a `ModuleError` when it broke.
+        NotStarted
+            It did not run: another worker must take it.
         """
-        datastore, calls = self._datastore, self._calls
-        calls.function = name
-        datastore.begin(writable=True)
+        self._calls.function = name
+        self._datastore.begin(writable=True)
         try:
             status, result = self._lane.call(REDUCER, number, sender, connection, micros, args)
         except NotStarted:
             raise
         except LaneError as error:
-            raise self._ended(f"reducer {name!r}", error) from None
+            raise ModuleError(f"reducer {name!r} broke: {error}") from None
         finally:
             self._finish(name)
         if status == USER_ERROR:
             raise ReducerError(result.decode(errors="replace"))
         if status == EXCEPTION:
             raise self._broke(f"reducer {name!r}", result)
+
+    def view(
+        self, number: int, name: str, sender: int | None, reads: ReadSet | None
+    ) -> tuple[bytes, bool]:
+        """Run a view in the open transaction; return its result, and whether a header begins it.
+
+        Raises
+        ------
+        ModuleError
+            It failed.
+        NotStarted
+            It did not run: another worker must take it.
+        """
+        kind = ANONYMOUS_VIEW if sender is None else VIEW
+        self._datastore.begin(writable=False, reads=reads)
+        result = self._run(kind, f"view {name!r}", name, number, sender or 0)
+        return result, bool(self._lane.words[ch.R0])
+
+    def procedure(self, number: int, name: str, ctx: ProcedureContext, args: bytes) -> bytes:
+        """Run a procedure outside of any transaction, and return its encoded value.
+
+        Raises
+        ------
+        ModuleError
+            It failed.
+        """
+        self._calls.procedure = ctx.call
+        connection = 0 if ctx.connection_id is None else ctx.connection_id.value
+        return self._run(
+            PROCEDURE, f"procedure {name!r}", name, number,
+            ctx.sender.value, connection, ctx.timestamp.micros, args,
+        )  # fmt: skip
+
+    def handler(
+        self, number: int, name: str, ctx: ProcedureContext, request: bytes, body: bytes
+    ) -> tuple[bytes, bytes]:
+        """Answer an HTTP request outside of any transaction; return the response and its body.
+
+        Raises
+        ------
+        ModuleError
+            It failed.
+        """
+        self._calls.procedure = ctx.call
+        result = self._run(
+            HANDLER, f"HTTP handler {name!r}", name, number,
+            0, 0, ctx.timestamp.micros, request + body, len(request),
+        )  # fmt: skip
+        size = self._lane.words[ch.R0]
+        return result[:size], result[size:]
+
+    def _run(self, kind: int, what: str, name: str, number: int, *rest: Any) -> bytes:
+        """Run a function whose failures are all alike, and return its result."""
+        self._calls.function = name
+        try:
+            status, result = self._lane.call(kind, number, *rest)
+        except NotStarted:
+            raise
+        except LaneError as error:
+            raise ModuleError(f"{what} broke: {error}") from None
+        finally:
+            self._finish(name)
+        if status == USER_ERROR:
+            raise ModuleError(f"{what} failed: {result.decode(errors='replace')}")
+        if status == EXCEPTION:
+            raise self._broke(what, result)
+        return result
 
     def _finish(self, name: str) -> None:
         """Let go of what a call left open."""
@@ -109,10 +197,6 @@ class Worker:
     def _broke(self, what: str, result: bytes) -> ModuleError:
         """Return the error for an exception that the module did not mean for its caller."""
         return ModuleError(f"{what} broke: {self._thrown(result.decode(errors='replace'))}")
-
-    def _ended(self, what: str, error: LaneError) -> ModuleError:
-        """Return the error for a call that was ended by force."""
-        return ModuleError(f"{what} broke: {error}")
 
     def close(self) -> None:
         """End the isolate."""
