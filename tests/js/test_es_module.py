@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import given
@@ -23,7 +24,7 @@ export { name as default, more, renamed };
 
 
 @pytest.fixture(scope="module")
-def isolate():
+def isolate() -> Iterator[Isolate]:
     isolate = Isolate()
     yield isolate
     isolate.close()
@@ -45,13 +46,13 @@ def run(isolate: Isolate, module: EsModule) -> dict[str, object]:
     return found
 
 
-def test_the_layout_of_bundlers_is_read():
+def test_the_layout_of_bundlers_is_read() -> None:
     module = to_function(STOCK)
     assert module.imports == ("spacetime:sys@2.0", "spacetime:sys@2.1")
     assert module.exports == ("default", "more", "renamed")
 
 
-def test_lines_stay_where_they_are():
+def test_lines_stay_where_they_are() -> None:
     module = to_function(STOCK)
     assert module.source.splitlines()[4] == STOCK.splitlines()[4]
     assert module.source.splitlines()[0][: module.first_column].endswith("}); ")
@@ -75,7 +76,7 @@ def test_lines_stay_where_they_are():
         ("function f() { return { export: 1, import: 2 } }\nexport const v = f().export", {"v": 1}),
     ],
 )  # fmt: skip
-def test_any_module_is_read(isolate, source, exports):
+def test_any_module_is_read(isolate: Isolate, source: str, exports: dict[str, object]) -> None:
     found = run(isolate, to_function(source))
     found.pop("asked")
     assert found == exports
@@ -91,26 +92,26 @@ def test_any_module_is_read(isolate, source, exports):
         "export default function f() {}\nexport { f }",
     ],
 )
-def test_functions_and_classes_are_exported_by_their_names(source):
+def test_functions_and_classes_are_exported_by_their_names(source: str) -> None:
     assert "f" in to_function(source).exports
 
 
-def test_an_anonymous_default_export_is_a_value(isolate):
+def test_an_anonymous_default_export_is_a_value(isolate: Isolate) -> None:
     assert "default" in to_function("export default function () { return 1 }").exports
     assert "default" in to_function("export default class extends Object {}").exports
 
 
-def test_exports_stay_live(isolate):
+def test_exports_stay_live(isolate: Isolate) -> None:
     module = to_function("export let n = 1;\nglobalThis.$bump = () => { n += 1 };")
     run(isolate, module)
     assert isolate.evaluate("$bump(); $out.n") == 2
 
 
-def test_exports_are_in_the_order_of_code_units():
+def test_exports_are_in_the_order_of_code_units() -> None:
     assert to_function("let b, B, a1, é;\nexport { b, é, B, a1 }").exports == ("B", "a1", "b", "é")
 
 
-def test_imports_are_looked_up_in_order(isolate):
+def test_imports_are_looked_up_in_order(isolate: Isolate) -> None:
     found = run(
         isolate, to_function("import a from 'one';\nimport 'two';\nimport * as b from 'one'")
     )
@@ -130,13 +131,13 @@ def test_imports_are_looked_up_in_order(isolate):
         ("import", "unfinished"),
     ],
 )  # fmt: skip
-def test_what_cannot_be_read_is_refused_with_its_line(source, said):
+def test_what_cannot_be_read_is_refused_with_its_line(source: str, said: str) -> None:
     with pytest.raises(stdb.DefinitionError, match=re.escape(said)):
         to_function(source)
 
 
 @given(st.text(alphabet="import export{}()[]\"'`$/*\\\n;,=>as from default x1", max_size=60))
-def test_no_text_breaks_the_scanner(source):
+def test_no_text_breaks_the_scanner(source: str) -> None:
     """Every text is read or refused: nothing else is raised, and nothing hangs."""
     try:
         module = to_function(source)
@@ -146,7 +147,7 @@ def test_no_text_breaks_the_scanner(source):
 
 
 @given(st.binary(max_size=80))
-def test_no_bytes_break_the_scanner(data):
+def test_no_bytes_break_the_scanner(data: bytes) -> None:
     try:
         to_function(data.decode("utf-8", "surrogateescape"))
     except stdb.DefinitionError:

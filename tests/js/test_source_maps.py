@@ -30,7 +30,7 @@ def encode(*numbers: int) -> str:
     return text
 
 
-def test_a_place_is_found_in_its_segment():
+def test_a_place_is_found_in_its_segment() -> None:
     mappings = f"{encode(0, 0, 0, 0)},{encode(10, 0, 5, 2)};;{encode(4, 1, -3, 7)}"
     found = SourceMap.of(bundle(version=3, sources=["a.ts", "b.ts"], mappings=mappings))
     assert found is not None
@@ -44,7 +44,7 @@ def test_a_place_is_found_in_its_segment():
 
 
 @given(st.lists(st.integers(-(10**6), 10**6), min_size=4, max_size=5))
-def test_numbers_of_every_size_are_read(numbers):
+def test_numbers_of_every_size_are_read(numbers: list[int]) -> None:
     start, source, line, column = abs(numbers[0]), 0, abs(numbers[2]), abs(numbers[3])
     found = SourceMap(encode(start, source, line, column), ["a.ts"])
     assert found.place(1, start + 1) == Place("a.ts", line + 1, column + 1)
@@ -62,12 +62,12 @@ def test_numbers_of_every_size_are_read(numbers):
         bundle(sources=[], mappings=5),
     ],
 )
-def test_a_map_that_cannot_be_read_is_none(text):
+def test_a_map_that_cannot_be_read_is_none(text: str) -> None:
     assert SourceMap.of(text) is None
 
 
 @given(st.text(alphabet="ABCDgz+/;,09", max_size=40))
-def test_any_mappings_are_read_or_refused(mappings):
+def test_any_mappings_are_read_or_refused(mappings: str) -> None:
     found = SourceMap.of(bundle(sources=["a.ts"], mappings=mappings))
     if found is not None:
         found.place(1, 1)
@@ -82,7 +82,7 @@ RangeError: not so much
     at run (stdb_shim:743:28)"""
 
 
-def test_a_stack_ends_where_the_authors_code_does():
+def test_a_stack_ends_where_the_authors_code_does() -> None:
     frames = frames_of(STACK, first_column=400, source_map=None)
     assert [str(frame) for frame in frames] == [
         "at withdraw (spacetimedb_module:12:9)",
@@ -90,7 +90,7 @@ def test_a_stack_ends_where_the_authors_code_does():
     ]
 
 
-def test_what_was_thrown_is_told_as_v8_tells_it():
+def test_what_was_thrown_is_told_as_v8_tells_it() -> None:
     mappings = ";" * 11 + encode(0, 0, 6, 2)
     found = thrown(f"RangeError\0not so much\0{STACK}", 400, SourceMap(mappings, ["src/bank.ts"]))
     assert str(found) == (
@@ -100,5 +100,5 @@ def test_what_was_thrown_is_told_as_v8_tells_it():
     )
 
 
-def test_a_thrown_value_without_a_name_is_shown_as_it_is():
+def test_a_thrown_value_without_a_name_is_shown_as_it_is() -> None:
     assert str(thrown("\x005\0", 0, None)) == "Uncaught 5"

@@ -1,8 +1,8 @@
 """The memory that a module in V8 and this process talk through, and the waiting at it.
 
-One buffer, seen by both sides. JavaScript asks by setting a word and waits until it is 0 again; the
-thread that made the call looks at the word, does what is asked, and clears it. So all Python runs on
-the calling thread, inside its transaction, and the interpreter lock does not change hands::
+One buffer, seen by both sides. JavaScript asks by setting a word and waits until it is 0 again;
+the thread that made the call looks at the word, does what is asked, and clears it. So all Python
+runs on the calling thread, inside its transaction, and the interpreter lock does not change hands::
 
     words   0  what JavaScript asks: 0 nothing, 1 the call has ended, else a syscall
             1  how that went: 0, an error number of SpacetimeDB, or one of the negative ones below

@@ -87,7 +87,7 @@ class _Reader:
         for statement in head.group().splitlines():
             self._import([t for t in tokens(statement) if t.text != ";"][1:])
         if tail is not None:
-            self._export_list(list(tokens("{" + tail[1] + "}")), None)
+            self._export_list(list(tokens("{" + tail[1] + "}")))
         self.body = "\n" * head.group().count("\n") + source[start:end]
         return True
 
@@ -140,7 +140,7 @@ class _Reader:
         if following[0] in ("{", "*"):
             end = self._end(stream, position)
             inner = [t for t in stream[position + 1 : end] if t.text != ";"]
-            self._export_list(inner, position)
+            self._export_list(inner)
             return end, ""
         return self._export_declaration(stream, position)
 
@@ -152,9 +152,8 @@ class _Reader:
             following = stream[here + 1].text if here + 1 < len(stream) else ""
             if token.text in ("{", "}"):
                 inside = token.text == "{"
-            if not inside and (
-                token.kind == "string" or (token.text == "}" and following != "from")
-            ):
+            ends = token.kind == "string" or (token.text == "}" and following != "from")
+            if ends and not inside:
                 if following in ("with", "assert"):
                     self._refuse(token, "import attributes")
                 return here + 2 if following == ";" else here + 1
@@ -219,7 +218,7 @@ class _Reader:
     # -- what both have in common -----------------------------------------------------------------
 
     def _import(self, parts: list[Token]) -> None:
-        """Read an import: ``"x"``, ``d from "x"``, ``* as n from "x"``, ``d, {a as b} from "x"``."""
+        """Read ``"x"``, ``d from "x"``, ``* as n from "x"``, ``{a as b} from "x"``."""
         module = json.dumps(_text(parts[-1]))
         words = [_text(t) if t.kind == "string" else t.text for t in parts[:-1]]
         here = 0
@@ -244,7 +243,7 @@ class _Reader:
                 self.imports.append((module, text))
                 here += 1
 
-    def _export_list(self, parts: list[Token], position: int | None) -> None:
+    def _export_list(self, parts: list[Token]) -> None:
         """Read ``{ a, b as c }``."""
         if parts[0].text == "*" or parts[-1].text != "}":
             raise self._refusal(parts[0], "an export from another module")

@@ -90,9 +90,8 @@ class HostCalls:
     def _identity(self) -> None:
         number = bytes(32) if self._host is None else self._host.identity
         for lane in range(4):
-            self._wide[ch.WIDE // 2 + lane] = int.from_bytes(
-                number[8 * lane : 8 * lane + 8], "little"
-            )
+            part = number[8 * lane : 8 * lane + 8]
+            self._wide[ch.WIDE // 2 + lane] = int.from_bytes(part, "little")
         self._words[ch.STATUS] = 0
 
     def _claims(self) -> None:

@@ -19,9 +19,10 @@ import time
 from contextlib import suppress
 from functools import cache, partial
 from importlib.resources import files
+from pathlib import Path
 from queue import Empty, SimpleQueue
 from threading import get_ident
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from . import channel as ch
 from .v8 import Isolate, ScriptError
@@ -60,8 +61,8 @@ class LaneError(Exception):
     """A call that was ended by force."""
 
 
-class NotStarted(LaneError):
-    """A call did not begin, since V8 is busy with what an earlier one left: promises without end."""
+class NotStarted(LaneError):  # noqa: N818 - never leaves this package
+    """A call did not begin: promises without end, which an earlier one left, keep V8 busy."""
 
 
 class Lane:
@@ -108,7 +109,7 @@ class Lane:
         self._operations[2] = self._push
         self._operations[3] = self._fetch
 
-    # -- loading ---------------------------------------------------------------------------------
+    # -- loading -----------------------------------------------------------------------------------
 
     def load(self, function: str, operations: dict[int, Callable[[], None]]) -> str | None:
         """Evaluate a module, given as a function; return what it threw, if it did.
@@ -134,7 +135,7 @@ class Lane:
             return "TypeError\0module has top-level await and is pending\0"
         return None
 
-    # -- calls -----------------------------------------------------------------------------------
+    # -- calls -------------------------------------------------------------------------------------
 
     def call(
         self,
@@ -146,7 +147,7 @@ class Lane:
         args: bytes = b"",
         split: int = 0,
     ) -> tuple[int, bytes]:
-        """Run a function of the module; return how it ended, and its result or the text of an error.
+        """Run a function of the module; return how it ended, and its result or its error's text.
 
         Raises
         ------
@@ -207,7 +208,7 @@ class Lane:
         at = ch.CONNECTION_BYTES
         self.memory[at : at + 16] = connection.to_bytes(16, "little")
 
-    # -- waiting at the memory -----------------------------------------------------------------------
+    # -- waiting at the memory ---------------------------------------------------------------------
 
     def _serve(self) -> None:
         """Do what JavaScript asks until the call has ended."""
@@ -273,7 +274,7 @@ class Lane:
             self.is_lost = True
             raise LaneError(_too_large(self._limits.memory_bytes))
 
-    # -- the loop ------------------------------------------------------------------------------------
+    # -- the loop ----------------------------------------------------------------------------------
 
     def _start_loop(self, after: int) -> None:
         """Let the loop run; it takes a call whose number is not `after`."""
@@ -322,7 +323,7 @@ class Lane:
                 self._finished.get()
         self.words[ch.REQUEST] = self.words[ch.RUNNING] = 0
 
-    # -- calls by callback ------------------------------------------------------------------------------
+    # -- calls by callback -------------------------------------------------------------------------
 
     def _run_by_callback(self) -> None:
         self._end_task()
@@ -359,7 +360,7 @@ class Lane:
             words[ch.STATUS] = ch.TERMINATE
         words[ch.REQUEST] = 0
 
-    # -- what syscalls get and give --------------------------------------------------------------------
+    # -- what syscalls get and give ----------------------------------------------------------------
 
     def given(self) -> bytes:
         """Return the bytes that came with the request."""
@@ -390,7 +391,7 @@ class Lane:
         self.memory[ch.DATA : ch.DATA + len(piece)] = piece
         self.words[ch.LENGTH] = len(piece)
 
-    # -- the end ---------------------------------------------------------------------------------------
+    # -- the end -----------------------------------------------------------------------------------
 
     def close(self) -> None:
         """End the isolate."""
@@ -423,8 +424,8 @@ def _want_short_naps() -> None:
 
 
 def _resident_memory() -> int:
-    """Return how much memory the process has, in bytes; where nobody tells, the most it ever had."""
-    with suppress(OSError), open("/proc/self/statm", "rb") as file:
+    """Return the memory of the process in bytes; where nobody tells, the most it ever had."""
+    with suppress(OSError), Path("/proc/self/statm").open("rb") as file:
         return int(file.read().split()[1]) * resource.getpagesize()
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024

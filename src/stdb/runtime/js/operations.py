@@ -1,7 +1,8 @@
 """The syscalls that read and write tables.
 
-Each is a function without arguments: what it is given lies in the shared memory, and so does what it
-gives back (see `channel`). An error number in the status word becomes an exception in JavaScript.
+Each is a function without arguments: what it is given lies in the shared memory, and so does what
+it gives back (see `channel`). An error number in the status word becomes an exception in
+JavaScript.
 
 Source: SpacetimeDB's ABI for modules in JavaScript, ``spacetime:sys`` 1.0 to 2.1.
 """

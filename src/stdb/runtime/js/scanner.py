@@ -1,9 +1,9 @@
 """Find the import and export statements of an ES module.
 
-A bundle is one ES module. V8 is asked to run it as a function, so its imports and exports have to be
-found; everything else stays as it is, on its line. This is a scanner, not a parser: it knows strings,
-templates, comments and regular expressions well enough to tell which ``import`` and ``export`` stand
-outside of all brackets.
+A bundle is one ES module. V8 is asked to run it as a function, so its imports and exports have to
+be found; everything else stays as it is, on its line. This is a scanner, not a parser: it knows
+strings, templates, comments and regular expressions well enough to tell which ``import`` and
+``export`` stand outside of all brackets.
 
 Source: ECMAScript 2025 language specification, 12 "Lexical Grammar" and 16.2 "Modules".
 """
@@ -124,7 +124,7 @@ def line_of(source: str, position: int) -> int:
 
 
 def _unfinished(source: str, position: int) -> DefinitionError:
-    shown = source[position : position + 20].split("\n")[0]
+    shown = source[position : position + 20].split("\n", maxsplit=1)[0]
     return DefinitionError(
         f"the bundle is not JavaScript: line {line_of(source, position)} has something unfinished "
         f"at {shown!r}"

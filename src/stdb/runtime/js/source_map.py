@@ -13,7 +13,8 @@ from bisect import bisect_right
 from typing import Any, Final, NamedTuple
 
 _INLINE: Final = re.compile(
-    r"//[#@] sourceMappingURL=data:application/json(?:;charset=[^;,\s]*)?;base64,([A-Za-z0-9+/=]+)\s*\Z"
+    r"//[#@] sourceMappingURL=data:application/json(?:;charset=[^;,\s]*)?;base64,"
+    r"([A-Za-z0-9+/=]+)\s*\Z"
 )
 _DIGITS: Final = {
     character: value

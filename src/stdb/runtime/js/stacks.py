@@ -61,7 +61,7 @@ def thrown(report: str, first_column: int, source_map: SourceMap | None) -> Thro
     source_map : SourceMap or None
         Where the module's text comes from.
     """
-    name, message, stack = (report.split("\0", 2) + ["", ""])[:3]
+    name, message, stack = [*report.split("\0", 2), "", ""][:3]
     text = f"{name}: {message}" if name and message else name or message
     return Thrown(f"Uncaught {text}", frames_of(stack, first_column, source_map))
 
