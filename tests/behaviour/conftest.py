@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from tests.behaviour.club import club
 from tests.helpers.rust_modules import built_by_cargo
+from tests.helpers.typescript_modules import bundled
 from tests.helpers.wasm_modules import built
 
 import stdb
@@ -29,6 +30,7 @@ MODULES: dict[str, Callable[[], Any]] = {
     "python": lambda: club,
     "wasm in C": lambda: built("club.c"),
     "wasm in Rust": in_rust,
+    "TypeScript": lambda: bundled("club"),
 }
 
 

@@ -1,0 +1,42 @@
+"""Test modules in TypeScript, bundled with the registry's own packages: once in a session."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).parents[1] / "typescript"
+
+
+@cache
+def _packages() -> str | None:
+    """Install what the modules are built with; why not, if that is impossible."""
+    npm = shutil.which("npm")
+    if npm is None:
+        return "there is no npm here"
+    if not (HERE / "node_modules" / "rolldown").is_dir():
+        done = subprocess.run(
+            [npm, "install", "--no-audit", "--no-fund", "--no-package-lock"],
+            cwd=HERE, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        if done.returncode:
+            return f"npm could not install the packages: {done.stderr.strip()[-300:]}"
+    return None
+
+
+@cache
+def bundled(name: str) -> Path:
+    """Return the bundle of a test module; skip the test where it cannot be built."""
+    missing = _packages()
+    if missing is not None:
+        pytest.skip(f"the module {name} in TypeScript is not built: {missing}")
+    from stdb.runtime.js.project import bundle_project
+
+    out = HERE / "built" / f"{name}.js"
+    out.parent.mkdir(exist_ok=True)
+    out.write_bytes(bundle_project(HERE / name))
+    return out
