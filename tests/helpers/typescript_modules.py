@@ -29,14 +29,22 @@ def _packages() -> str | None:
 
 
 @cache
-def bundled(name: str) -> Path:
-    """Return the bundle of a test module; skip the test where it cannot be built."""
+def bundle_or_reason(name: str) -> tuple[Path | None, str]:
+    """Return the bundle of a test module, or why it cannot be built."""
     missing = _packages()
     if missing is not None:
-        pytest.skip(f"the module {name} in TypeScript is not built: {missing}")
+        return None, missing
     from stdb.runtime.js.project import bundle_project
 
     out = HERE / "built" / f"{name}.js"
     out.parent.mkdir(exist_ok=True)
     out.write_bytes(bundle_project(HERE / name))
-    return out
+    return out, ""
+
+
+def bundled(name: str) -> Path:
+    """Return the bundle of a test module; skip the test where it cannot be built."""
+    bundle, reason = bundle_or_reason(name)
+    if bundle is None:
+        pytest.skip(f"the module {name} in TypeScript is not built: {reason}")
+    return bundle

@@ -538,3 +538,23 @@ def test_a_closed_database_leaves_no_isolate(tmp_path: Path) -> None:
         with open_bundle(tmp_path, bundle({"go": ""})) as database:
             database.call("go")
     assert count() == before
+
+
+def test_calls_that_wait_for_the_processor_go_by_callback(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And go through memory again when that is possible again; results are the same all along."""
+    monkeypatch.setattr("stdb.runtime.js.lane.can_run_beside", lambda: True)
+    monkeypatch.setattr("stdb.runtime.js.lane._LOOKS_MAX", 0)
+    monkeypatch.setattr("stdb.runtime.js.lane._SLOW_S", 0.0)
+    body = "sys.datastore_insert_bsatn(table('account'), row(n++, 0), 16);"
+    with open_bundle(tmp_path, bundle({"go": body}, head="let n = 0;")) as database:
+        lane = database._program.stop.__self__._main._lane
+        for _ in range(200):
+            database.call("go")
+        assert lane.words[18] == 1
+        monkeypatch.setattr(lane, "_callbacks_until", 0.0)
+        monkeypatch.setattr("stdb.runtime.js.lane._SLOW_S", 60.0)
+        database.call("go")
+        assert lane.words[18] == 0
+        assert len(rows(database)) == 201

@@ -32,13 +32,19 @@ if TYPE_CHECKING:
 
     from ..guest.limits import Limits
 
-DESCRIBE, REDUCER, VIEW, ANONYMOUS_VIEW, PROCEDURE, HANDLER = range(6)
+DESCRIBE, REDUCER, VIEW, ANONYMOUS_VIEW, PROCEDURE, HANDLER, NOTHING = range(7)
 OK, USER_ERROR, EXCEPTION = range(3)
 
 #: The parts of the JavaScript side, which make one function.
 _SHIM: Final = ("crossing", "text", "arguments", "syscalls", "calls", "globals")
 #: After which time the caller looks whether a call by callback may go on.
 _GLANCE_S: Final = 0.02
+#: A call is slow from here on. After so many in a row some empty ones are tried, and if those are
+#: slow too, calls go by callback for a while.
+_SLOW_S: Final = 0.001
+_SLOW_MAX: Final = 32
+_PROBES: Final = 8
+_CALLBACKS_S: Final = 10.0
 #: How long V8 may take to begin a call.
 _START_S: Final = 2.0
 _NOT_BEGUN: Final = -2
@@ -101,6 +107,9 @@ class Lane:
         self._failure: BaseException | None = None
         self._finished: SimpleQueue[None] = SimpleQueue()
         self._number = 0
+        self._slow_in_a_row = 0
+        self._last_slow = -1
+        self._callbacks_until = 0.0
         self._senders: dict[int, int] = {}
         self._connections: dict[int, int] = {}
         self._pushed = bytearray()
@@ -178,7 +187,7 @@ class Lane:
         else:
             self._long = args
         try:
-            if words[ch.BY_CALLBACK]:
+            if words[ch.BY_CALLBACK] and self._goes_by_callback():
                 self._run_by_callback()
             else:
                 number = self._number = (self._number + 1) & 0x7FFF_FFFF
@@ -189,7 +198,10 @@ class Lane:
         except BaseException:
             self._break()
             raise
-        return words[ch.A1], self.given() if words[ch.LENGTH] else b""
+        outcome = words[ch.A1], self.given() if words[ch.LENGTH] else b""
+        if self._slow_in_a_row >= _SLOW_MAX:
+            self._probe()
+        return outcome
 
     def _send_sender(self, sender: int) -> None:
         if len(self._senders) == _REMEMBERED_MAX:
@@ -221,6 +233,8 @@ class Lane:
                 if asked:
                     if asked == 1:
                         words[0] = 0
+                        if began:
+                            self._count_slow(began)
                         return
                     operations[asked]()
                     words[0] = 0
@@ -256,6 +270,33 @@ class Lane:
                 self._check_time(began)
                 memory = memory or _resident_memory()
                 self._check_memory(memory)
+
+    def _count_slow(self, began: float) -> None:
+        """Count the calls in a row that took long."""
+        if time.monotonic() - began > _SLOW_S:
+            is_next = self._number == self._last_slow + 1
+            self._slow_in_a_row = self._slow_in_a_row + 1 if is_next else 1
+            self._last_slow = self._number
+
+    def _probe(self) -> None:
+        """Go over to callbacks for a while, if empty calls are slow: they wait for the processor."""
+        start = time.monotonic()
+        for _ in range(_PROBES):
+            self._slow_in_a_row = 0
+            self.call(NOTHING)
+        if time.monotonic() - start > _PROBES * _SLOW_S:
+            self.words[ch.BY_CALLBACK] = 1
+            self._callbacks_until = time.monotonic() + _CALLBACKS_S
+        self._slow_in_a_row = 0
+
+    def _goes_by_callback(self) -> bool:
+        """Whether the next call goes by callback; looks now and then whether it still must."""
+        now = time.monotonic()
+        if now < self._callbacks_until:
+            return True
+        self._callbacks_until = now + _CALLBACKS_S
+        self.words[ch.BY_CALLBACK] = not can_run_beside()
+        return bool(self.words[ch.BY_CALLBACK])
 
     def _check_start(self, began: float) -> None:
         if time.monotonic() - began > _START_S:
@@ -326,6 +367,7 @@ class Lane:
     # -- calls by callback -------------------------------------------------------------------------
 
     def _run_by_callback(self) -> None:
+        """Run a call as a plain call of a function, and wait for it."""
         self._end_task()
         self._failure = None
         self.words[ch.A1] = _NOT_BEGUN
@@ -351,6 +393,7 @@ class Lane:
         """Do what JavaScript asks, on its own thread, for the one that waits."""
         words = self.words
         if words[ch.REQUEST] == ch.DONE:
+            words[ch.REQUEST] = 0
             self._finished.put(None)
             return
         try:

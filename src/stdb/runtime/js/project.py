@@ -1,10 +1,10 @@
 """Bundling a TypeScript project with its own tools.
 
-A project is a directory with a ``package.json`` and ``src/index.ts`` or ``index.ts``. What bundles it
-is what it has installed: rolldown, as SpacetimeDB's own command uses, or esbuild. The bundle needs
-no Node when it runs.
+A project is a directory with a ``package.json`` and ``src/index.ts`` or ``index.ts``. What bundles
+it is what it has installed: rolldown, as SpacetimeDB's own command uses, or esbuild. The bundle
+needs no Node when it runs.
 
-Source: SpacetimeDB documentation, "TypeScript modules"; of rolldown and esbuild, their command lines.
+Source: SpacetimeDB documentation, "TypeScript modules"; the command lines of rolldown and esbuild.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ def _run(node: str, project: Path, entry: Path) -> bytes:
         out = Path(scratch) / "bundle.js"
         words = {"entry": str(entry.resolve()), "out": str(out)}
         arguments = [argument.format(**words) for argument in bundler.arguments]
-        done = subprocess.run(
+        done = subprocess.run(  # noqa: S603 - the project's own tools, which its owner asks for
             [node, str(program), *arguments],
             cwd=project, capture_output=True, text=True, check=False,
         )  # fmt: skip
@@ -104,9 +104,7 @@ def _find_bundler(project: Path) -> tuple[_Bundler, Path]:
             if program.is_file():
                 return bundler, program
     if not any(True for _ in _installed(project)):
-        raise PublishError(
-            f"the packages of {project} are not installed; run there: npm install"
-        )
+        raise PublishError(f"the packages of {project} are not installed; run there: npm install")
     raise PublishError(
         f"{project} has nothing to bundle with; run there: npm install --save-dev rolldown"
     )

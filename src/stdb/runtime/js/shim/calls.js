@@ -82,7 +82,7 @@ const findHooks = (namespace) => {
 };
 
 // -- calls -------------------------------------------------------------------------------------------
-const DESCRIBE = 0, REDUCER = 1, VIEW = 2, ANONYMOUS_VIEW = 3, PROCEDURE = 4, HANDLER = 5;
+const REDUCER = 1, VIEW = 2, ANONYMOUS_VIEW = 3, PROCEDURE = 4, HANDLER = 5, NOTHING = 6;
 const OK = 0, USER_ERROR = 1, EXCEPTION = 2;
 const HEADER = JOB >> 2;            // kind, id, sender, connection, length, new sender, new connection
 const HEADER_SIZE = 32, TIME = (JOB + HEADER_SIZE) >> 3, SENDER = TIME + 1, CONNECTION = SENDER + 4;
@@ -182,6 +182,8 @@ const run = () => {
       const request = new BytesClass(part(both, 0, size)), body = new BytesClass(part(both, size));
       return handlerResult(apply(h.handler, h.self, [id, time, request, body]));
     }
+    case NOTHING:
+      return OK;
     default:
       return result(apply(h.describe, h.self, []), "__describe_module__");
   }
