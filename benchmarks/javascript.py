@@ -2,8 +2,8 @@
 
 ``tests/typescript/bench`` is bundled with the packages of the registry; where those are not to be
 had, there is nothing to measure. The empty call and the transfer go through shared memory, beside a
-busy thread of Python and beside two busy processes too; then through callbacks, as on a machine with
-one processor.
+busy thread of Python and beside two busy processes too; then through callbacks, as on a machine
+with one processor.
 """
 
 import subprocess

@@ -1,5 +1,6 @@
 """A module in JavaScript, one function at a time, against the bare interface."""
 
+import re
 import threading
 import time
 from pathlib import Path
@@ -558,3 +559,78 @@ def test_calls_that_wait_for_the_processor_go_by_callback(
         database.call("go")
         assert lane.words[18] == 0
         assert len(rows(database)) == 201
+
+
+# -- loading ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("throw new RangeError('at once')", "Uncaught RangeError: at once"),
+        ("this is no JavaScript", "SyntaxError"),
+        ("export const nothing = 1;", "must export schema as default export"),
+        ("export default 5;", "not a Schema object"),
+        ("export default {};", "Expected hooks function"),
+        ("await new Promise(() => {}); export default {};", "top-level await"),
+        ('import { nothing } from "spacetime:sys@2.0"; export default nothing;', "nothing"),
+        ('import * as fs from "node:fs"; export default fs;', "node:fs"),
+        ('import * as sys from "spacetime:sys@2.9"; export default sys;', "newer version"),
+        ('import * as sys from "spacetime:sys@x"; export default sys;', "Invalid version"),
+        ('import * as sys from "spacetime:other@2.0"; export default sys;', "spacetime:other"),
+        (
+            'import { register_hooks } from "spacetime:sys@2.0"; register_hooks({});',
+            "register_hooks",
+        ),
+    ],
+)
+def test_a_bundle_that_cannot_be_loaded_is_refused_with_the_reason(
+    tmp_path: Path, text: str, said: str
+) -> None:
+    with pytest.raises(stdb.PublishError, match=re.escape(said)):
+        open_bundle(tmp_path, text)
+
+
+def test_a_bundle_that_never_loads_is_given_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("stdb.runtime.js.load.Limits", lambda: stdb.Limits(time_s=0.3))
+    with pytest.raises(stdb.PublishError, match=r"longer than 0\.3 s"):
+        open_bundle(tmp_path, "for (;;); export default 1;")
+
+
+@pytest.mark.parametrize(
+    ("hooks", "said"),
+    [
+        ("__describe_module__: 5,", "`__describe_module__`"),
+        ("__call_reducer__: undefined,", "`__call_reducer__`"),
+        ("__sender_error_class__: null,", "`__sender_error_class__`"),
+        ("__describe_module__: () => [1],", "must return a Uint8Array"),
+        ("__describe_module__: () => new Uint8Array([9, 9]),", "description of itself"),
+        ("__describe_module__: () => { throw new Error('no') },", "Uncaught Error: no"),
+    ],
+)
+def test_hooks_that_are_none_are_refused(tmp_path: Path, hooks: str, said: str) -> None:
+    with pytest.raises(stdb.PublishError, match=re.escape(said)):
+        open_bundle(tmp_path, bundle({"go": ""}, hooks=hooks))
+
+
+def test_a_later_call_that_never_ends_is_ended_too(tmp_path: Path) -> None:
+    """The loop that takes calls is then in the middle of its work, not at its beginning."""
+    text = bundle({"fine": "", "go": "for (;;);"})
+    with open_bundle(tmp_path, text, limits=stdb.Limits(time_s=0.3)) as database:
+        for _ in range(3):
+            database.call("fine")
+            with pytest.raises(stdb.ModuleError, match="longer than"):
+                database.call("go")
+        database.call("fine")
+
+
+def test_an_idle_loop_takes_each_call_once(tmp_path: Path) -> None:
+    """Calls come just when the loop ends for want of them."""
+    body = "sys.datastore_insert_bsatn(table('account'), row(n++, 0), 16);"
+    with open_bundle(tmp_path, bundle({"go": body}, head="let n = 0;")) as database:
+        for count in range(60):
+            database.call("go")
+            time.sleep(0.0195 + 0.0001 * (count % 15))
+        assert len(rows(database)) == 60

@@ -35,9 +35,10 @@ WIDE: Final = 24
 ASKED_TO_RUN: Final = 1
 
 #: Requests that are no syscalls.
-DONE, PUSH, FETCH = 1, 2, 3
+DONE, PUSH, FETCH, GIVE_UP = 1, 2, 3, 29
 
-TERMINATE, TYPE_ERROR, RANGE_ERROR, TOO_SMALL, FAILED = -1, -2, -3, -4, -5
+#: Answers beside error numbers. A call that is doomed fails, whatever it catches.
+DOOMED, TYPE_ERROR, RANGE_ERROR, TOO_SMALL, FAILED, STOP = -1, -2, -3, -4, -5, -6
 
 HEADER: Final = JOB // 4
 KIND, ID, SENDER, CONNECTION, SIZE, NEW_SENDER, NEW_CONNECTION, SPLIT = range(HEADER, HEADER + 8)

@@ -48,8 +48,6 @@ _CALLBACKS_S: Final = 10.0
 #: How long V8 may take to begin a call.
 _START_S: Final = 2.0
 _NOT_BEGUN: Final = -2
-#: How long the end of a call by force may take.
-_END_S: Final = 2.0
 #: How often the memory is looked at before the processor is given away, and then for how long.
 _LOOKS_MAX: Final = 3000
 _YIELDS_MAX: Final = 200
@@ -81,7 +79,7 @@ class Lane:
     memory : memoryview
         All of it, in bytes.
     is_lost : bool
-        Whether V8 cannot go on in this isolate: another must take its place.
+        Whether the isolate is no more: another must take its place.
     """
 
     def __init__(self, limits: Limits) -> None:
@@ -103,7 +101,6 @@ class Lane:
         self.wide = memory[: ch.WORDS_SIZE].cast("Q")
         self.memory = memory
         self._times = memory.cast("q")
-        self._task: int | None = None
         self._failure: BaseException | None = None
         self._finished: SimpleQueue[None] = SimpleQueue()
         self._number = 0
@@ -115,8 +112,9 @@ class Lane:
         self._pushed = bytearray()
         self._long = b""
         self._operations: list[Callable[[], None]] = [self._push] * 64
-        self._operations[2] = self._push
-        self._operations[3] = self._fetch
+        self._operations[ch.PUSH] = self._push
+        self._operations[ch.FETCH] = self._fetch
+        self._operations[ch.GIVE_UP] = self._give_up
 
     # -- loading -----------------------------------------------------------------------------------
 
@@ -129,7 +127,7 @@ class Lane:
             self._operations[number] = operation
         isolate = self._isolate
         self.words[ch.BY_CALLBACK] = 1
-        self._failure = None
+        isolate.patience_s = self._limits.time_s
         try:
             module = isolate.evaluate(function)
             isolate.call(self._functions["begin"], module)
@@ -196,7 +194,8 @@ class Lane:
                     self._start_loop(number - 1)
                 self._serve()
         except BaseException:
-            self._break()
+            # Only the end of the isolate ends what runs in it, whatever that is.
+            self.close()
             raise
         outcome = words[ch.A1], self.given() if words[ch.LENGTH] else b""
         if self._slow_in_a_row >= _SLOW_MAX:
@@ -246,7 +245,7 @@ class Lane:
                     self._serve_slowly(began)
                     looks = 0
             began = began or time.monotonic()
-            self._check_time(began)
+            self._check(began, _resident_memory())
 
     def _serve_slowly(self, began: float) -> None:
         """Wait for the next request without keeping the processor."""
@@ -262,14 +261,29 @@ class Lane:
                 _give_way()
                 continue
             time.sleep(_NAP_S)
-            if naps % _NAPS_PER_CHECK == 0:
-                if not words[ch.RUNNING] or self._isolate.has_ended:
-                    self._resume_loop()
-                elif words[ch.RUNNING] == ch.ASKED_TO_RUN:
-                    self._check_start(began)
-                self._check_time(began)
-                memory = memory or _resident_memory()
-                self._check_memory(memory)
+            if naps % _NAPS_PER_CHECK:
+                continue
+            if not words[ch.RUNNING]:
+                # The loop ended before it saw this call, or ended the call before it ended itself.
+                if words[0]:
+                    return
+                self._start_loop(self._number - 1)
+            elif words[ch.RUNNING] == ch.ASKED_TO_RUN:
+                self._check_start(began)
+            memory = memory or _resident_memory()
+            self._check(began, memory)
+
+    def _check(self, began: float, memory: int) -> None:
+        """Refuse to wait longer for a call that uses more than it may."""
+        limits = self._limits
+        if limits.time_s is not None and time.monotonic() - began > limits.time_s:
+            raise LaneError(f"it took longer than {limits.time_s:g} s and was ended")
+        # The heap has a limit that V8 keeps; the memory of buffers is not in it.
+        grown = _resident_memory() - memory
+        if self._isolate.is_out_of_memory or grown > limits.memory_bytes:
+            raise LaneError(
+                f"it wanted more than {limits.memory_bytes:,} bytes of memory and was ended"
+            )
 
     def _count_slow(self, began: float) -> None:
         """Count the calls in a row that took long."""
@@ -279,7 +293,7 @@ class Lane:
             self._last_slow = self._number
 
     def _probe(self) -> None:
-        """Go over to callbacks for a while, if empty calls are slow: they wait for the processor."""
+        """Go over to callbacks for a while, if empty calls are slow: processors are short."""
         start = time.monotonic()
         for _ in range(_PROBES):
             self._slow_in_a_row = 0
@@ -300,78 +314,25 @@ class Lane:
 
     def _check_start(self, began: float) -> None:
         if time.monotonic() - began > _START_S:
-            self.is_lost = True
-            self._isolate.strangle()
             raise NotStarted("promises that an earlier call left behind keep V8 busy")
-
-    def _check_time(self, began: float) -> None:
-        seconds = self._limits.time_s
-        if seconds is not None and time.monotonic() - began > seconds:
-            raise LaneError(f"it took longer than {seconds:g} s and was ended")
-
-    def _check_memory(self, before: int) -> None:
-        """Refuse what the heap's limit does not count: the memory of buffers."""
-        if _resident_memory() - before > self._limits.memory_bytes:
-            self.is_lost = True
-            raise LaneError(_too_large(self._limits.memory_bytes))
 
     # -- the loop ----------------------------------------------------------------------------------
 
     def _start_loop(self, after: int) -> None:
         """Let the loop run; it takes a call whose number is not `after`."""
-        self._end_task()
+        self._isolate.forget_results()
         self.words[ch.AFTER] = after
         self.words[ch.RUNNING] = ch.ASKED_TO_RUN
-        self._task = self._isolate.start(self._functions["loop"])
-
-    def _resume_loop(self) -> None:
-        """Start the loop again if it ended before it saw the present call; tell why it broke."""
-        try:
-            self._end_task(timeout=0.001)
-        except TimeoutError:
-            return
-        self._start_loop(self._number - 1)
-
-    def _end_task(self, timeout: float | None = None) -> None:
-        """Take the result of the loop, or of a call by callback, that has ended."""
-        if self._task is None:
-            return
-        try:
-            self._isolate.wait_and_forget(timeout)
-        except ScriptError as error:
-            self._task = None
-            self.is_lost = True
-            if error.kind == "memory" or self._isolate.is_out_of_memory:
-                raise LaneError(_too_large(self._limits.memory_bytes)) from None
-            raise LaneError(str(error)) from None
-        self._task = None
-
-    def _break(self) -> None:
-        """End by force what runs, so that the next call finds the isolate at rest."""
-        if self._task is not None:
-            self._isolate.cancel(self._task)
-            lost = self.is_lost
-            with suppress(LaneError):
-                try:
-                    self._end_task(timeout=_END_S)
-                except TimeoutError:
-                    lost = True
-                    self._isolate.strangle()
-                    self._end_task()
-            # That it was ended is no reason to give the isolate up; that it does not rest is one.
-            self.is_lost = lost or not self._isolate.settle()
-            while not self._finished.empty():
-                self._finished.get()
-        self.words[ch.REQUEST] = self.words[ch.RUNNING] = 0
+        self._isolate.start(self._functions["loop"])
 
     # -- calls by callback -------------------------------------------------------------------------
 
     def _run_by_callback(self) -> None:
         """Run a call as a plain call of a function, and wait for it."""
-        self._end_task()
+        self._isolate.forget_results()
         self._failure = None
         self.words[ch.A1] = _NOT_BEGUN
-        self._task = self._isolate.start(self._functions["single"])
+        self._isolate.start(self._functions["single"])
         began, memory = time.monotonic(), 0
         while True:
             with suppress(Empty):
@@ -381,13 +342,8 @@ class Lane:
                 raise self._failure
             if self.words[ch.A1] == _NOT_BEGUN:
                 self._check_start(began)
-            else:
-                # Only an end by force keeps it from telling that it has finished.
-                with suppress(TimeoutError):
-                    self._end_task(timeout=0)
-            self._check_time(began)
             memory = memory or _resident_memory()
-            self._check_memory(memory)
+            self._check(began, memory)
 
     def _answer(self) -> None:
         """Do what JavaScript asks, on its own thread, for the one that waits."""
@@ -400,7 +356,8 @@ class Lane:
             self.act_for(self._operations[words[ch.REQUEST]])
         except BaseException as error:  # noqa: BLE001 - raised on the thread that waits
             self._failure = error
-            words[ch.STATUS] = ch.TERMINATE
+            # Nothing more happens in this isolate: who waits ends it.
+            words[ch.STATUS] = ch.STOP
         words[ch.REQUEST] = 0
 
     # -- what syscalls get and give ----------------------------------------------------------------
@@ -434,15 +391,20 @@ class Lane:
         self.memory[ch.DATA : ch.DATA + len(piece)] = piece
         self.words[ch.LENGTH] = len(piece)
 
+    def _give_up(self) -> None:
+        """End a call that fails and does not take note of it."""
+        raise LaneError(self.given().decode(errors="replace"))
+
     # -- the end -----------------------------------------------------------------------------------
 
     def close(self) -> None:
-        """End the isolate."""
+        """End the isolate, and whatever runs in it. Closing again does nothing."""
         if not self.is_lost:
-            self._break()
-        for view in (self.words, self.wide, self._times, self.memory):
-            view.release()
-        self._isolate.close()
+            self.is_lost = True
+            self._isolate.close()
+            # What they show is no longer there.
+            for view in (self.words, self.wide, self._times, self.memory):
+                view.release()
 
 
 def _run(operation: Callable[[], None]) -> None:
@@ -472,10 +434,6 @@ def _resident_memory() -> int:
         return int(file.read().split()[1]) * resource.getpagesize()
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024
-
-
-def _too_large(size: int) -> str:
-    return f"it wanted more than {size:,} bytes of memory and was ended"
 
 
 @cache

@@ -15,7 +15,6 @@ from ..guest import errno
 from ..guest.indexes import rows_of
 from ..guest.iterators import RowIterator, Rows
 from . import channel as ch
-from .lane import LaneError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -108,7 +107,7 @@ class DatastoreOperations:
             except errno.Refused as error:
                 self.refuse(error.errno)
             except errno.Trap as error:
-                raise LaneError(str(error)) from None
+                self.refuse(ch.DOOMED, str(error))
 
         return run
 

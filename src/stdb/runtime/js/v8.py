@@ -24,23 +24,11 @@ if TYPE_CHECKING:
 _VERSION: Final = (0, 14)
 #: What a value may be, as the library numbers it; from 200 on it is what went wrong instead.
 _NULL, _BOOL, _INTEGER, _DOUBLE, _TEXT, _UNDEFINED = 1, 2, 3, 4, 5, 11
-#: How long a script that does nothing may take.
-_REST_S: Final = 1.0
-_FIRST_FAILURE, _OUT_OF_MEMORY, _TERMINATED = 200, 202, 204
+_FIRST_FAILURE = 200
 
 
 class ScriptError(Exception):
-    """A script threw, or was ended.
-
-    Attributes
-    ----------
-    kind : str
-        ``"exception"``, ``"memory"`` or ``"terminated"``.
-    """
-
-    def __init__(self, kind: str, text: str) -> None:
-        super().__init__(text)
-        self.kind = kind
+    """A script threw, or was ended; the text says what V8 says."""
 
 
 class _Library(NamedTuple):
@@ -76,7 +64,12 @@ def _library() -> _Library:
 class Isolate:
     """One V8 isolate with one context, which run on a thread of their own.
 
-    Everything but `cancel` is for one thread at a time.
+    It is for one thread at a time; any thread may close it.
+
+    Attributes
+    ----------
+    patience_s : float or None
+        How long a script may take, in seconds. It goes on: close the isolate.
     """
 
     def __init__(self) -> None:
@@ -87,6 +80,7 @@ class Isolate:
         self._context = self._c.mr_init_context(self._callback)
         self._kept: list[Any] = []
         self._closed = False
+        self.patience_s: float | None = None
         self._undefined = self._keep(self._run("undefined"))
         self._nothing = self._keep(self._run("[]"))
 
@@ -98,94 +92,43 @@ class Isolate:
         Raises
         ------
         ScriptError
-            It threw, was ended, or ran out of memory.
+            It threw, or was ended.
         """
         return self._value(self._run(source))
 
     def call(self, function: Any, *arguments: Any) -> Any:
         """Call a function with handles of values; what it returns is as from `evaluate`."""
         self.start(function, *arguments)
-        return self.wait()
+        return self._value(self._wait())
 
-    def start(self, function: Any, *arguments: Any) -> int:
-        """Begin a call, and return its number for `cancel`; `wait` says when it has ended."""
+    def start(self, function: Any, *arguments: Any) -> None:
+        """Begin a call, and do not wait; `forget_results` drops what it returns."""
         given = self._nothing
         if arguments:
             given = self._run("[]")
         for argument in arguments:
             self._free(self._c.mr_array_push(self._context, given, argument))
-        number: int = self._c.mr_call_function(self._context, function, self._undefined, given, 0)
+        self._c.mr_call_function(self._context, function, self._undefined, given, 0)
         if arguments:
             self._free(given)
-        return number
 
-    def wait(self, timeout: float | None = None) -> Any:
-        """Wait for what was started, and return its value as `evaluate` does.
-
-        Raises
-        ------
-        TimeoutError
-            It has not ended after `timeout` seconds.
-        """
-        try:
-            result = self._results.get(timeout=timeout)
-        except Empty:
-            raise TimeoutError from None
-        return self._value(result)
-
-    @property
-    def has_ended(self) -> bool:
-        """Whether what was started has ended: then `wait` returns at once."""
-        return not self._results.empty()
-
-    def wait_and_forget(self, timeout: float | None = None) -> None:
-        """As `wait`, where the value does not matter."""
-        try:
-            result = self._results.get(timeout=timeout)
-        except Empty:
-            raise TimeoutError from None
-        if result.contents.type >= _FIRST_FAILURE:
-            self._value(result)
-        self._free(result)
-
-    def cancel(self, number: int) -> None:
-        """End a running call by force: no ``catch`` or ``finally`` of it runs any more."""
-        self._c.mr_cancel_task(self._context, number)
-
-    def settle(self) -> bool:
-        """Come to rest after a `cancel`; return whether that is possible.
-
-        When the call had just ended by itself, the blow falls on the next script: on one that does
-        nothing. Promises that were not settled go on in it, perhaps for ever.
-        """
-        self._begin("0")
-        try:
-            result = self._results.get(timeout=_REST_S)
-        except Empty:
-            self.strangle()
+    def forget_results(self) -> None:
+        """Drop what was returned by calls that were started and not waited for."""
+        while not self._results.empty():
             self._free(self._results.get())
-            return False
-        self._free(result)
-        return True
-
-    def strangle(self) -> None:
-        """End whatever runs, once and for all: the isolate is of no use afterwards.
-
-        Promises that settle each other without end run outside of any call, where `cancel` does not
-        reach; but they need memory, and there is none any more.
-        """
-        self._c.mr_set_hard_memory_limit(self._context, 1)
-
-    def _begin(self, source: str) -> int:
-        text = source.encode("utf-8", "surrogatepass")
-        handle = self._c.mr_alloc_string_val(self._context, text, len(text), _TEXT)
-        number: int = self._c.mr_eval(self._context, handle, 0)
-        self._free(handle)
-        return number
 
     def _run(self, source: str) -> Any:
-        self._begin(source)
-        return self._results.get()
+        text = source.encode("utf-8", "surrogatepass")
+        handle = self._c.mr_alloc_string_val(self._context, text, len(text), _TEXT)
+        self._c.mr_eval(self._context, handle, 0)
+        self._free(handle)
+        return self._wait()
+
+    def _wait(self) -> Any:
+        try:
+            return self._results.get(timeout=self.patience_s)
+        except Empty:
+            raise ScriptError(f"it took longer than {self.patience_s:g} s") from None
 
     def _called(self, number: int, handle: Any) -> None:
         """Take a result, or run a function of ours for the script that waits for it."""
@@ -227,8 +170,7 @@ class Isolate:
         if kind >= _FIRST_FAILURE:
             text = ctypes.string_at(raw.value.bytes_val, raw.len).decode(errors="replace")
             self._free(handle)
-            names = {_OUT_OF_MEMORY: "memory", _TERMINATED: "terminated"}
-            raise ScriptError(names.get(kind, "exception"), text)
+            raise ScriptError(text)
         value: Any
         if kind == _TEXT:
             value = ctypes.string_at(raw.value.bytes_val, raw.len).decode(errors="replace")
@@ -263,27 +205,13 @@ class Isolate:
         """Whether a script was ended for the size of its heap."""
         return bool(self._c.mr_hard_memory_limit_reached(self._context))
 
-    def heap_size(self) -> int:
-        """Return the size of the heap in use, in bytes."""
-        import json
-
-        handle = self._c.mr_heap_stats(self._context)
-        text = self._value(handle)
-        return int(json.loads(text)["used_heap_size"])
-
     def close(self) -> None:
-        """End the isolate. Closing again does nothing."""
-        if self._closed:
-            return
-        self._closed = True
-        for handle in self._kept:
-            self._free(handle)
-        self._kept.clear()
-        self._c.mr_free_context(self._context)
-        self._functions.clear()
+        """End the isolate by force, whatever runs in it. Its memory is gone: touch no view of it.
 
-
-@cache
-def v8_version() -> str:
-    """Return the version of V8, by which cached code is kept."""
-    return str(_library().c.mr_v8_version().decode())
+        Closing again does nothing. Handles go with the isolate.
+        """
+        if not self._closed:
+            self._closed = True
+            self._c.mr_free_context(self._context)
+            self._kept.clear()
+            self._functions.clear()

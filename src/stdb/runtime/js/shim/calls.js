@@ -225,6 +225,11 @@ const perform = () => {
     stash = 0;
     status = caught(error);
   }
+  if (doom !== null) {
+    stash = 0;
+    status = caught(doom);
+    doom = null;
+  }
   return status;
 };
 const finish = (status) => {
@@ -255,9 +260,9 @@ const loop = async () => {
     if (spins === SPINS_MAX + 1) since = now();
     nap();
     if (now() - since >= IDLE_MS) {
+      // For good: a call that comes just now is taken by the next loop, not by this one too.
       store(words, RUNNING, 0);
-      if (load(words, JOB_NUMBER) === number) return;
-      store(words, RUNNING, 2);
+      return;
     }
   }
 };

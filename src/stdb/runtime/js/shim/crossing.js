@@ -3,9 +3,9 @@
 const WORDS_SIZE = 256, DATA = WORDS_SIZE, JOB = DATA + DATA_SIZE;
 const REQUEST = 0, STATUS = 1, A0 = 2, A1 = 3, A2 = 4, A3 = 5, A4 = 6, LENGTH = 9;
 const R0 = 10, R1 = 11, JOB_NUMBER = 16, RUNNING = 17, BY_CALLBACK = 18, AFTER = 19, WIDE = 24;
-const OP_DONE = 1, OP_PUSH = 2, OP_FETCH = 3;
-const TERMINATE = -1, TYPE_ERROR = -2, RANGE_ERROR = -3, TOO_SMALL = -4, FAILED = -5;
-const SPINS_MAX = 20000, IDLE_MS = 20, NAP_MS = 0.001;
+const OP_DONE = 1, OP_PUSH = 2, OP_FETCH = 3, OP_GIVE_UP = 29;
+const DOOMED = -1, TYPE_ERROR = -2, RANGE_ERROR = -3, TOO_SMALL = -4, FAILED = -5, STOP = -6;
+const DOOMED_MAX = 1000, SPINS_MAX = 20000, IDLE_MS = 20, NAP_MS = 0.001;
 
 // -- what a module could replace ---------------------------------------------------------------------
 const { load, store, wait } = Atomics;
@@ -46,6 +46,7 @@ const napping = new Int32Array(new SharedArrayBuffer(4));
 
 // -- crossing to the host ----------------------------------------------------------------------------
 let hooks = null, version = 0;      // of the module; 0: not loaded
+let doom = null, doomed = 0;        // what the present call fails with, whatever it catches
 let stash = 0, stashLength = 0;     // an iterator whose rows still lie in the data area
 
 const nap = () => { wait(napping, 0, 0, NAP_MS); };
@@ -64,14 +65,29 @@ const cross = (op) => {
 };
 
 const ask = (op) => {
+  if (doom !== null) throwDoom();
   if (stash !== 0) keepStash();
   const status = cross(op);
   if (status !== 0) fail(status);
 };
 
+// A module that catches it again and again is ended by force.
+const throwDoom = () => {
+  if (++doomed > DOOMED_MAX) {
+    putBytes(encode(doom.message));
+    cross(OP_GIVE_UP);
+    for (;;) nap();
+  }
+  throw doom;
+};
+
 const fail = (status) => {
-  if (status === TERMINATE) for (;;) nap();
+  if (status === STOP) for (;;) nap();
   const message = words[LENGTH] === 0 ? "" : takeText(words[LENGTH]);
+  if (status === DOOMED) {
+    doomed = 0;
+    throw doom = new ErrorClass(message);
+  }
   if (status === TYPE_ERROR) throw new TypeErrorClass(message);
   if (status === RANGE_ERROR) throw new RangeErrorClass(message);
   if (status === FAILED) throw new ErrorClass(message);
