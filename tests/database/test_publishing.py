@@ -304,6 +304,18 @@ def test_a_token_stands_for_one_change() -> None:
     assert other.plan(Parts(wide=True).module).token != token
 
 
+def test_only_what_was_confirmed_is_done() -> None:
+    db = Database(Parts().module)
+    plan = db.plan(Parts(wide=True).module)
+    other = Parts(wide=True).module
+    table("more", id=u64)(other)
+    with pytest.raises(MigrationError, match="not the one that was confirmed"):
+        db.publish(other, token=plan.token)
+    assert db.publish(Parts(wide=True).module, token=plan.token) == plan
+    with pytest.raises(MigrationError, match="not the one that was confirmed"):
+        db.publish(Parts(wide=True).module, token=plan.token)
+
+
 def test_the_log_tells_what_was_done() -> None:
     db = Database(module(table(id=u64), table("gone", id=u64)))
     db.publish(module(table(id=(u64, index())), table("come", id=u64)))

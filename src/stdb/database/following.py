@@ -266,7 +266,11 @@ def _restructure(database: Any) -> None:
             restructuring.put(table)
     for name, view in views.items():
         old = store.by_name.get(name)
-        if old is None or old.table_id != view.table_id:
+        if (
+            old is None
+            or old.table_id != view.table_id
+            or old.definition.is_public != view.definition.is_public
+        ):
             shown = cast("Record", shape_of_type(view.definition.row_type, name))
             restore_view(store, view.definition, shown, view.table_id)
     database._use_program(program)

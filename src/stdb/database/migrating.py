@@ -5,7 +5,7 @@ When anything fails, what the new program does included, the old one goes on wit
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import msgspec
 
@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from ..schema import MigrationPlan, ModuleDef
 
 
-def migrate(database: Any, program: Program, *, break_clients: bool = True) -> MigrationPlan:
+def migrate(
+    database: Any, program: Program, *, break_clients: bool = True, token: str | None = None
+) -> MigrationPlan:
     """Let `database` run `program`, in one transaction, and return what that changed."""
     replaced = database._program
     with database._store.writing_schema():
@@ -28,6 +30,8 @@ def migrate(database: Any, program: Program, *, break_clients: bool = True) -> M
         plan = plan_for(database, program)
         if plan.breaks_clients and not break_clients:
             _refuse_to_break(plan)
+        if token not in (None, plan.token):
+            _refuse_token()
         _take_over(database, program, plan)
     if replaced is not database._program:
         replaced.close()
@@ -103,6 +107,18 @@ def _refuse_to_break(plan: MigrationPlan) -> None:
                 "DisconnectAllUsers",
                 "the change breaks clients, which break_clients=False does not allow: it is about "
                 + ", ".join(tables),
+            )
+        ]
+    )
+
+
+def _refuse_token() -> NoReturn:
+    raise migration_error(
+        [
+            Reason(
+                "OtherPlan",
+                "the change is not the one that was confirmed: the database or the module is "
+                "another by now; look at the plan again",
             )
         ]
     )

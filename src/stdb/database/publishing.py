@@ -62,7 +62,9 @@ class Publishing(Core):
             self._check_not_closed()
             return plan_for(self, program)
 
-    def publish(self, module: Any, *, break_clients: bool = True) -> MigrationPlan:
+    def publish(
+        self, module: Any, *, break_clients: bool = True, token: str | None = None
+    ) -> MigrationPlan:
         """Run `module` from here on, with the rows that there are.
 
         The tables become those of the module where that is possible: see ``docs/migrations.md``.
@@ -74,6 +76,8 @@ class Publishing(Core):
             The module as it is now, or the file of a compiled one.
         break_clients : bool
             Whether it may change what clients depend on, which disconnects them all.
+        token : str, optional
+            The `token` of a plan that was looked at and confirmed: any other change is refused.
 
         Returns
         -------
@@ -113,7 +117,7 @@ class Publishing(Core):
         if schedules is not None:
             schedules.pause()
         try:
-            plan = migrate(self, program, break_clients=break_clients)
+            plan = migrate(self, program, break_clients=break_clients, token=token)
         except BaseException as error:
             if schedules is not None:
                 schedules.resume()

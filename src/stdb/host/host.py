@@ -249,6 +249,7 @@ class Host:
         *,
         delete_data: DeleteData = False,
         break_clients: bool = True,
+        token: str | None = None,
     ) -> Published:
         """Make a database of a module, or let the one that is there run it from here on.
 
@@ -262,7 +263,7 @@ class Host:
         delete_data : bool, "always", "on-conflict" or "never"
             Whether to begin anew, with ``init``: always, or when the tables cannot follow the
             module. The data there was is gone then.
-        break_clients : bool
+        break_clients, token
             As for `Database.publish`.
 
         Raises
@@ -295,7 +296,7 @@ class Host:
             self._reset(catalog, identity, given)
             return Published(shown, identity, "updated")
         try:
-            plan = self._update(identity, given, break_clients=break_clients)
+            plan = self._update(identity, given, break_clients=break_clients, token=token)
         except MigrationError:
             if mode == "never":
                 raise
@@ -480,13 +481,13 @@ class Host:
             raise
         return path
 
-    def _update(self, identity: Identity, module: Any, *, break_clients: bool) -> MigrationPlan:
+    def _update(self, identity: Identity, module: Any, **options: Any) -> MigrationPlan:
         known = self._open.get(identity)
         if known is not None and not known._closed:
-            return known.publish(module, break_clients=break_clients)
+            return known.publish(module, **options)
         # As it is stored: the program that is replaced does not run once more.
         with self.open(identity, run_stored=False) as database:
-            return database.publish(module, break_clients=break_clients)
+            return database.publish(module, **options)
 
     def _reset(self, catalog: Catalog, identity: Identity, module: Any) -> None:
         """Let a database begin anew: one that is whole takes its place."""
