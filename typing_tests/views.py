@@ -57,6 +57,20 @@ def mine_as_query(ctx: ViewContext) -> Query[Message]:
     return ctx.from_[Message].where(lambda m: m.sender == ctx.sender)
 
 
+@chat.table()
+class Room(Row):
+    owner: Identity = primary_key()
+
+
+@chat.view()
+def in_rooms(ctx: ViewContext) -> Query[Message]:
+    rooms, messages = ctx.from_[Room], ctx.from_[Message]
+    reveal_type(rooms.right_semijoin(Message, lambda r, m: r.owner == m.sender))  # -> Query[Message]
+    reveal_type(rooms.left_semijoin(messages, lambda r, m: r.owner == m.sender))  # -> Query[Room]
+    messages.left_semijoin(Room, lambda m, r: m.nothing == r.owner)  # error: mypy[attr-defined] pyright[reportAttributeAccessIssue, reportUnknownLambdaType, reportUnknownMemberType]
+    return messages.left_semijoin(rooms, lambda m, r: m.sender == r.owner)
+
+
 @chat.view()
 def by_name(ctx: ViewContext) -> Query[Message]:
     return ctx.from_.message.where(lambda m: m.sender == ctx.sender)

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from stdb import (
+    AnonymousViewContext,
     ConnectionId,
     Database,
     Identity,
@@ -21,6 +22,7 @@ from stdb import (
     UsageError,
     f32,
     i32,
+    index,
     primary_key,
     u8,
     u64,
@@ -201,3 +203,91 @@ def test_a_class_that_is_no_table_has_no_query() -> None:
 
     with pytest.raises(UsageError, match=r"Loose is not a table: put @module\.table\(\) above"):
         Loose.where(lambda r: r.x == 1)
+
+
+#### Semijoins
+
+
+@shop.table("orders")
+class Order(Row):
+    id: u64 = primary_key()
+    item: u64 = index()
+    amount: u8
+
+
+def test_a_left_semijoin_gives_the_rows_of_the_left_table() -> None:
+    cheap = Item.where(lambda i: i.price < 3)
+    joined = cheap.left_semijoin(Order.where(lambda o: o.amount > 1), lambda i, o: i.id == o.item)
+    assert str(joined) == (
+        'SELECT "items".* FROM "items" JOIN "orders" ON "items"."id" = "orders"."item" '
+        'WHERE ("items"."price" < 3) AND ("orders"."amount" > 1)'
+    )
+    # However the equality is written; what is asked afterwards is of the rows that come out.
+    turned = cheap.left_semijoin(Order, lambda i, o: o.item == i.id).where(lambda i: i.sold)
+    assert str(turned) == (
+        'SELECT "items".* FROM "items" JOIN "orders" ON "items"."id" = "orders"."item" '
+        'WHERE (("items"."price" < 3) AND ("items"."sold" = TRUE))'
+    )
+
+
+def test_a_right_semijoin_gives_the_rows_of_the_right_table() -> None:
+    cheap = Item.where(lambda i: i.price < 3)
+    joined = cheap.right_semijoin(Order, lambda i, o: i.id == o.item).where(lambda o: o.amount > 1)
+    assert str(joined) == (
+        'SELECT "orders".* FROM "items" JOIN "orders" ON "items"."id" = "orders"."item" '
+        'WHERE ("items"."price" < 3) AND ("orders"."amount" > 1)'
+    )
+
+
+def test_a_semijoin_runs_as_sql_as_a_subscription_and_in_a_view() -> None:
+    module = Module("both")
+    module.table("items", public=True)(Item)
+    module.table("orders", public=True)(Order)
+
+    @module.view()
+    def ordered(ctx: AnonymousViewContext) -> Query[Item]:
+        return ctx.from_[Item].left_semijoin(Order, lambda i, o: i.id == o.item)
+
+    db = Database(module)
+    with db.transaction() as tx:
+        for number in (1, 2):
+            tx.db[Item].insert(
+                id=number, name="x", price=1, other_price=1, small=1, sold=False, ratio=0.5,
+                owner=ANN, connection=ConnectionId(1), since=Timestamp(0), key=uuid.UUID(int=0),
+                data=b"", note=None, mood=Mood.GOOD, tags=[],
+            )  # fmt: skip
+        tx.db[Order].insert(id=1, item=2, amount=1)
+    query = Item.where(lambda i: i.price > 0).right_semijoin(Order, lambda i, o: i.id == o.item)
+    assert [row.id for row in db.sql(str(query))] == [1]
+    assert [row.id for row in db.sql("SELECT * FROM ordered")] == [2]
+    with db.connect() as client:
+        client.subscribe(query)
+        assert [row.id for row in client.db.orders] == [1]
+
+
+@pytest.mark.parametrize(
+    ("join", "message"),
+    [
+        (lambda q: q.left_semijoin(Order, lambda i, o: i.id < o.item), "on one equality"),
+        (lambda q: q.left_semijoin(Order, lambda i, o: i.id == 3), "on one equality"),
+        (lambda q: q.left_semijoin(Order, lambda i, o: i.price == i.other_price), "of each table"),
+        (lambda q: q.left_semijoin(Order, lambda i, o: True), "on one equality"),
+        (lambda q: q.left_semijoin(Order, 3), "which rows go together"),
+        (lambda q: q.left_semijoin(Item, lambda i, o: i.id == o.id), "not joined to itself"),
+        (lambda q: q.left_semijoin(int, lambda i, o: i.id == o.id), "is no row class"),
+        (
+            lambda q: q.left_semijoin(Order, lambda i, o: i.id == o.item).left_semijoin(
+                Order, lambda i, o: i.id == o.item
+            ),
+            "a join already",
+        ),
+    ],
+)
+def test_what_a_semijoin_is_not(join: Callable[[Any], Any], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        join(Item.where(lambda i: i.sold))
+
+
+def test_a_semijoin_compares_columns_of_one_type() -> None:
+    with pytest.raises(TypeMismatch, match="only columns of one type compare"):
+        Item.where(lambda i: i.sold).left_semijoin(Order, lambda i, o: i.name == o.item)

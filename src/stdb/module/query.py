@@ -10,7 +10,7 @@ Source: SpacetimeDB documentation, "SQL reference" and "Query builder".
 from __future__ import annotations
 
 import uuid
-from typing import TYPE_CHECKING, Any, Final, Generic, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, NamedTuple, NoReturn, TypeVar
 
 from ..errors import TypeMismatch, UsageError, shorten, unknown_name
 from ..types.exact import Inexact, exact, mismatch
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from ..types.shapes import Field, Record
 
 R = TypeVar("R")
+S = TypeVar("S")
 
 _OPPOSITE: Final = {"=": "<>", "<>": "=", "<": ">=", ">=": "<", ">": "<=", "<=": ">"}
 
@@ -244,18 +245,52 @@ class _Columns:
         raise unknown_name("column", name, known, f" in table {self.__dict__['_table']!r}")
 
 
-class Query(Generic[R]):
-    """The rows of a table that fulfil a condition; ``str(query)`` is SQL.
+class _Join(NamedTuple):
+    """The other side of a semijoin: its table, which comes first in FROM, ON and its condition."""
 
-    Made by ``where`` of a row class or of a table handle.
+    left: str
+    right: str
+    on: str
+    condition: Condition | None
+
+
+class Query(Generic[R]):
+    r"""The rows of a table that fulfil a condition; ``str(query)`` is SQL.
+
+    Made by ``where`` of a row class or of a table handle, or by ``ctx.from_`` of a view.
+
+    Examples
+    --------
+    >>> import stdb
+    >>> shop = stdb.Module("shop")
+    >>> @shop.table()
+    ... class User(stdb.Row):
+    ...     id: stdb.u64 = stdb.primary_key()
+    ...     online: bool
+    >>> @shop.table()
+    ... class Order(stdb.Row):
+    ...     id: stdb.u64 = stdb.primary_key()
+    ...     buyer: stdb.u64 = stdb.index()
+    >>> online = User.where(lambda u: u.online)
+    >>> orders = online.right_semijoin(Order, lambda u, o: u.id == o.buyer)
+    >>> print(*str(orders).split(" WHERE "), sep="\n")
+    SELECT "order".* FROM "user" JOIN "order" ON "user"."id" = "order"."buyer"
+    ("user"."online" = TRUE)
     """
 
-    __slots__ = ("_condition", "_fields", "table")
+    __slots__ = ("_condition", "_fields", "_join", "table")
 
-    def __init__(self, table: str, fields: dict[str, Field], condition: Condition | None) -> None:
+    def __init__(
+        self,
+        table: str,
+        fields: dict[str, Field],
+        condition: Condition | None,
+        join: _Join | None = None,
+    ) -> None:
         self.table = table
         self._fields = fields
         self._condition = condition
+        self._join = join
 
     @classmethod
     def of(
@@ -276,24 +311,96 @@ class Query(Generic[R]):
                 f"where() takes a function of a row, as in where(lambda r: r.age > 18), "
                 f"not {shorten(predicate)}"
             )
-        columns: Any = _Columns(
+        condition = as_condition(predicate(self._columns()))
+        if self._condition is not None:
+            condition = self._condition & condition
+        return Query(self.table, self._fields, condition, self._join)
+
+    def left_semijoin(self, other: Query[S] | type[S], on: Callable[[R, S], object]) -> Query[R]:
+        """Return the query for those of its rows that a row of `other` goes with.
+
+        Parameters
+        ----------
+        other : Query or class of rows
+            The other table, or some of its rows.
+        on : callable
+            ``(row of this, row of the other) -> `` the equality of a column of each.
+
+        Raises
+        ------
+        UsageError
+            `on` is no such equality, the tables are one, or there is a join already.
+        """
+        theirs = as_query(other)
+        join = self._joined(theirs, on, theirs._condition)
+        return Query(self.table, self._fields, self._condition, join)
+
+    def right_semijoin(self, other: Query[S] | type[S], on: Callable[[R, S], object]) -> Query[S]:
+        """Return the query for the rows of `other` that one of its rows goes with.
+
+        As `left_semijoin`, but for the rows of the other table.
+        """
+        theirs = as_query(other)
+        join = self._joined(theirs, on, self._condition)
+        return Query(theirs.table, theirs._fields, theirs._condition, join)
+
+    def _joined(
+        self, other: Query[S], on: Callable[[R, S], object], condition: Condition | None
+    ) -> _Join:
+        if self._join is not None or other._join is not None:
+            raise UsageError("a query joins two tables, and one of these is a join already")
+        if self.table == other.table:
+            raise UsageError(
+                f"table {self.table!r} is not joined to itself by a semijoin; write the SQL, with "
+                "an alias for each"
+            )
+        if not callable(on):
+            raise UsageError(
+                "the second argument says which rows go together, as in lambda u, o: "
+                f"u.id == o.buyer; this is {shorten(on)}"
+            )
+        found: Any = on(self._columns(), other._columns())
+        if (
+            not isinstance(found, _Comparison)
+            or found.operator != "="
+            or not isinstance(found.right, Column)
+            or {found.left.table, found.right.table} != {self.table, other.table}
+        ):
+            raise UsageError(
+                "a semijoin is on one equality of a column of each table, as in lambda u, o: "
+                f"u.id == o.buyer, not {shorten(found)}; other conditions belong into where()"
+            )
+        mine, theirs = found.left, found.right
+        if mine.table != self.table:
+            mine, theirs = theirs, mine
+        return _Join(self.table, other.table, f"{mine.sql()} = {theirs.sql()}", condition)
+
+    def _columns(self) -> Any:
+        """Return what stands for a row while a lambda runs."""
+        return _Columns(
             self.table,
             {
                 attribute: Column(self.table, str(field.name), field.shape)
                 for attribute, field in self._fields.items()
             },
         )
-        condition = as_condition(predicate(columns))
-        if self._condition is not None:
-            condition = self._condition & condition
-        return Query(self.table, self._fields, condition)
 
     def sql(self) -> str:
         """Return the query as SQL."""
-        everything = f"SELECT * FROM {quoted(self.table)}"  # noqa: S608 - a quoted name
-        if self._condition is None:
-            return everything
-        return f"{everything} WHERE {self._condition.sql()}"
+        join = self._join
+        if join is None:
+            everything = f"SELECT * FROM {quoted(self.table)}"  # noqa: S608 - a quoted name
+            conditions = [self._condition]
+        else:
+            everything = (
+                f"SELECT {quoted(self.table)}.* FROM {quoted(join.left)} "  # noqa: S608 - likewise
+                f"JOIN {quoted(join.right)} ON {join.on}"
+            )
+            conditions = [self._condition, join.condition]
+            if join.right == self.table:
+                conditions.reverse()
+        texts = [condition.sql() for condition in conditions if condition is not None]
+        return f"{everything} WHERE {' AND '.join(texts)}" if texts else everything
 
     __str__ = sql
 
@@ -307,4 +414,16 @@ class Query(Generic[R]):
         return hash(self.sql())
 
 
-__all__ = ["Column", "Condition", "Query", "literal", "quoted"]
+def as_query(rows: Query[S] | type[S]) -> Query[S]:
+    """Return a query, or that for all rows of the table of a row class."""
+    if isinstance(rows, Query):
+        return rows
+    tables: list[str] = getattr(rows, "__stdb_tables__", [])
+    if len(tables) != 1:
+        what = f"the row class of tables {', '.join(tables)}" if tables else "no row class"
+        raise UsageError(f"expected a query or the row class of a table; {shorten(rows)} is {what}")
+    shape: Record = rows.__stdb_shape__  # type: ignore[attr-defined]
+    return Query(tables[0], {field.attribute: field for field in shape.fields}, None)
+
+
+__all__ = ["Column", "Condition", "Query", "as_query", "literal", "quoted"]
