@@ -22,6 +22,7 @@ from .errors import (
     HttpError,
     InternalError,
     InvalidToken,
+    MemoryLimitError,
     MigrationError,
     ModuleError,
     PermissionDenied,
@@ -91,6 +92,8 @@ __all__ = [
     "Limits",
     "LogRecord",
     "ManualClock",
+    "MemoryLimitError",
+    "Metrics",
     "MigrationError",
     "MigrationPlan",
     "Module",
@@ -156,6 +159,7 @@ if typing.TYPE_CHECKING:
     from . import debug as debug
     from .client import CachedTable, Connection, Event, ReducerEvent, Subscription
     from .client.asynchronous import AsyncConnection
+    from .database.metrics import Metrics
     from .database.tokens import TokenKeys
     from .host import Host
     from .module.messages import Headers, Request, Response
@@ -183,6 +187,7 @@ _LATER = {
     "HttpPolicy": "stdb.runtime.http_policy",
     "IndexHandle": "stdb.storage.handles",
     "Limits": "stdb.runtime.guest.limits",
+    "Metrics": "stdb.database.metrics",
     "MigrationPlan": "stdb.schema.migration",
     "ProcedureContext": "stdb.runtime.procedure_context",
     "QueryTables": "stdb.runtime.view_context",

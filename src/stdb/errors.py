@@ -19,6 +19,7 @@
     ├── SqlError                  SQL that is wrong, or means something that is not there
     ├── PermissionDenied
     │   └── InvalidToken          a token that does not prove who someone is
+    ├── MemoryLimitError          tables would hold more than they may; a ``MemoryError`` too
     ├── TransactionError          nested, over, read-only, of another thread
     ├── DatabaseClosed
     ├── DatabaseLocked            another process has it open
@@ -301,6 +302,21 @@ class PermissionDenied(Error):
 
 class InvalidToken(PermissionDenied):
     """A token that does not prove who someone is: forged, expired, or of an unknown issuer."""
+
+
+class MemoryLimitError(Error, MemoryError):
+    """A transaction after which the tables would hold more than ``memory_limit``; it is undone.
+
+    Attributes
+    ----------
+    limit, wanted : int
+        What they may hold, and what they would, in bytes as stdb estimates them.
+    """
+
+    def __init__(self, message: str, *, limit: int = 0, wanted: int = 0) -> None:
+        super().__init__(message)
+        self.limit = limit
+        self.wanted = wanted
 
 
 class TransactionError(Error):

@@ -7,6 +7,7 @@ undone when anything was raised.
 from __future__ import annotations
 
 from threading import get_ident
+from time import time_ns
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from ..errors import (
@@ -86,7 +87,8 @@ class Calls(Core):
         state = self._state
         if state.thread == get_ident() or state.readers:
             state.check_not_nested()
-        micros = self._micros()
+        started = time_ns()
+        micros = started // 1000 if self._by_machine else self._micros()
         log = self._log
         try:
             try:
@@ -113,9 +115,15 @@ class Calls(Core):
                 raise error.during(f"reducer {declared.name!r}") from error.__cause__
             finally:
                 state.end()
+        except Exception as error:
+            self._meter.failed(declared.name, sender, micros, started, error)
+            raise
         finally:
             # An interrupt may have struck inside the first end: it can be called again.
             state.end_if_begun()
+        self._counts[declared.name] += 1
+        if not started & self._untimed:
+            self._meter.took(declared.name, sender, micros, started)
         if log is not None and log.waits:
             log.settle()
         if self._due:
@@ -145,15 +153,16 @@ class Calls(Core):
     ) -> None:
         """Run a reducer in the open transaction; `micros` is its timestamp, now when not given."""
         micros = self._micros() if micros is None else micros
-        try:
-            declared.function(
-                ReducerContext(
-                    self._tables, sender, connection, micros, self._services, declared.name
-                ),
-                *args,
-            )
-        except Exception as error:  # noqa: BLE001 - every failure is reported to the caller
-            self._reducer_failed(declared.name, error, micros)
+        with self._meter.measured(declared.name, sender, micros):
+            try:
+                declared.function(
+                    ReducerContext(
+                        self._tables, sender, connection, micros, self._services, declared.name
+                    ),
+                    *args,
+                )
+            except Exception as error:  # noqa: BLE001 - every failure is reported to the caller
+                self._reducer_failed(declared.name, error, micros)
 
     def _reducer_failed(self, name: str, error: Exception, micros: int) -> NoReturn:
         """Log what a reducer raised, and raise what the caller gets."""

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from ..clock import ManualClock
+from ..clock import ManualClock, SystemClock
 from ..errors import DatabaseClosed, TransactionError, TypeMismatch, shorten
 from ..runtime import Logs, Services
 from .ids import Ids
+from .metering import SAMPLED, Meter, check_slow_ms
 from .tables import DatabaseTables
 from .transaction import Transaction
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from ..runtime.guest.limits import Limits
     from ..runtime.http_policy import HttpPolicy
     from ..runtime.waiting import Waits
+    from ..storage.memory import MemoryLimit
     from ..storage.store import Store
     from ..types.values import Identity
     from .clients import ClientPort
@@ -47,6 +49,11 @@ class Core:
     _limits: Limits | None = None
     #: Whether another module than its first one may have taken over.
     _was_published = False
+    #: How much its tables may hold.
+    _memory: MemoryLimit | None = None
+    _meter: Meter
+    #: What is slow, in milliseconds.
+    _slow_ms: float | None = None
     #: Lets it follow a log that another process writes.
     _follower: Follower | None = None
 
@@ -70,6 +77,10 @@ class Core:
         #: Thread -> the clients that its commits concern; empty while nobody subscribes.
         self._due: dict[int, list[Client]] = {}
         self._dispatcher: Any = None
+        self._meter = Meter(self, self._slow_ms)
+        self._counts = self._meter.counts
+        self._untimed = SAMPLED if self._slow_ms is None else 0
+        self._by_machine = clock.__class__ is SystemClock
         self._closed = False
         self._is_readonly = False
         self._log = None
@@ -84,6 +95,22 @@ class Core:
             from ..runtime.http_policy import as_policy
 
             self._http = as_policy(http)
+
+    def _take_bounds(self, slow_ms: float | None, memory_limit: int | None, name: str) -> None:
+        """Note what is slow, and how much the tables may hold."""
+        if slow_ms is not None:
+            check_slow_ms(slow_ms)
+            self._slow_ms = slow_ms
+        if memory_limit is None:
+            return
+        if memory_limit.__class__ is not int or memory_limit < 1:
+            raise TypeMismatch(
+                "memory_limit is a number of bytes, 1 or more, or None, not "
+                f"{shorten(memory_limit)}"
+            )
+        from ..storage.memory import MemoryLimit as Class
+
+        self._memory = Class(name, memory_limit)
 
     def _take_limits(self, limits: Limits) -> None:
         """Hold a compiled module to `limits`."""
@@ -102,6 +129,8 @@ class Core:
         self._program = bound
         self._reducers: dict[str, ReducerDeclaration] = dict(self._program.reducers)
         self._callable = {n: r for n, r in self._reducers.items() if r.lifecycle is None}
+        for name in self._callable:
+            self._counts.setdefault(name, 0)
 
     @property
     def _views(self) -> Views:

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from ..runtime.guest.limits import Limits
     from ..runtime.http_policy import HttpPolicy
     from .clients import ClientPort
+    from .metrics import Metrics
     from .tokens import TokenKeys
 
 
@@ -72,6 +73,11 @@ class Database(Calls, Procedures, Querying, Publishing, Durable):
         keeps all of the log.
     keys : TokenKeys or iterable of TokenKeys, optional
         By which it knows the tokens of other issuers: see `connect`.
+    slow_ms : float, optional
+        From how many milliseconds on a call or a statement is slow, and kept: see `slow_log`.
+    memory_limit : int, optional
+        How many bytes its tables may hold, as `metrics` estimates them. A transaction that would
+        go beyond raises `MemoryLimitError` and is undone.
     http : HttpPolicy or bool
         Which hosts its procedures may ask: by default any that is not in a private network.
     log_bytes_max : int or None
@@ -129,6 +135,8 @@ class Database(Calls, Procedures, Querying, Publishing, Durable):
         limits: Limits | None = None,
         identity: Identity | None = None,
         log_bytes_max: int | None = None,
+        slow_ms: float | None = None,
+        memory_limit: int | None = None,
     ) -> None:
         given = as_module(module)
         program = given.freeze()
@@ -147,6 +155,7 @@ class Database(Calls, Procedures, Querying, Publishing, Durable):
         if keys is not None:
             self._take_keys(keys)
         self._take_http(http)
+        self._take_bounds(slow_ms, memory_limit, name or given.name)
         if path is not None:
             from .opening import Options, open_durable  # databases in memory need none of it
 
@@ -158,7 +167,10 @@ class Database(Calls, Procedures, Querying, Publishing, Durable):
             return
         from ..storage.store import Store  # compiles the system tables: not at import
 
-        self._set_up(program, name or given.name, clock or SystemClock(), owner, Store())
+        store = Store()
+        if self._memory is not None:
+            self._memory.watch(store)
+        self._set_up(program, name or given.name, clock or SystemClock(), owner, store)
         if identity is not None:
             self._identity = identity
             self._services = Services(identity, self._logs)
@@ -347,6 +359,51 @@ class Database(Calls, Procedures, Querying, Publishing, Durable):
         if schedules:
             forked._start_schedules()
         return forked
+
+    def metrics(self) -> Metrics:
+        """Return what is to be known of how it is doing: calls, tables, connections, files.
+
+        Examples
+        --------
+        >>> import stdb
+        >>> notes = stdb.Module("notes")
+        >>> @notes.table()
+        ... class Note(stdb.Row):
+        ...     text: str
+        >>> @notes.reducer
+        ... def write(ctx: stdb.ReducerContext, text: str) -> None:
+        ...     ctx.db[Note].insert(text=text)
+        >>> db = stdb.Database(notes)
+        >>> db.call_many("write", [("one",), ("two",), (3,)])
+        [None, None, TypeMismatch(...)]
+        >>> metrics = db.metrics()
+        >>> metrics.calls["write"].calls, metrics.calls["write"].failures
+        (2, 0)
+        >>> metrics.tables["note"].rows
+        2
+        """
+        from .metrics import measure  # only who looks needs it
+
+        return measure(self)
+
+    def prometheus_collector(self) -> Any:
+        """Return its metrics for a registry of prometheus_client, to be read whenever it is asked.
+
+        ``prometheus_client.REGISTRY.register(db.prometheus_collector())`` has them among the
+        metrics of an application. Needs ``pip install "stdb[prometheus]"``.
+        """
+        from .prometheus import DatabaseCollector
+
+        return DatabaseCollector(self)
+
+    @property
+    def slow_log(self) -> Database:
+        """The calls and statements that were slow (`slow_ms`), in a database of their own.
+
+        Its tables ``slow_call`` and ``slow_query`` keep the last thousand each:
+        ``db.slow_log.sql("SELECT * FROM slow_call ORDER BY duration DESC")``.
+        """
+        return self._meter.slow()
 
     def check(self) -> None:
         """Check every structural invariant; O(rows).

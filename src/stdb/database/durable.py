@@ -54,6 +54,8 @@ class Durable(Core):
         owner: Identity | None = None,
         run_stored: bool = False,
         follow: bool = False,
+        slow_ms: float | None = None,
+        memory_limit: int | None = None,
     ) -> Self:
         """Open the database that is at `path`, to explore it or to go on with it.
 
@@ -104,6 +106,7 @@ class Durable(Core):
         if keys is not None:
             database._take_keys(keys)
         database._take_http(http)
+        database._take_bounds(slow_ms, memory_limit, name or str(path))
         if limits is not None:
             database._take_limits(limits)
         program = None if module is None else as_program(module)

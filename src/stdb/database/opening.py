@@ -142,6 +142,8 @@ def _set_up(
     from ..storage.view_schema import adopt_views
 
     row, store = recovered.program, recovered.store
+    if database._memory is not None:
+        database._memory.watch(store)
     if row is None and options.readonly and not recovered.report.transactions:
         raise DatabaseNotFound(f"the database at {path} is only being made, and holds nothing yet")
     if row is None and (program is None or recovered.report.transactions):
@@ -165,6 +167,8 @@ def _set_up(
         else:
             program = stored
         fill(recovered, chosen)
+        if database._memory is not None:
+            database._memory.measure(store)
         owner = Identity(row.owner_identity)
     else:
         store.state.begin_at(-1)

@@ -257,19 +257,21 @@ def _perform(
     micros: int | None,
 ) -> Any:
     call = _begin(database, declared, sender, connection)
-    ctx = ProcedureContext(call, database._micros() if micros is None else micros)
+    micros = database._micros() if micros is None else micros
+    ctx = ProcedureContext(call, micros)
 
     def work() -> Any:
         return _exact(declared, run_alone(call, declared.function, ctx, args))
 
-    try:
-        if declared.timeout is None:
-            return work()
-        from .limits import run_limited
+    with database._meter.measured(declared.name, sender, micros):
+        try:
+            if declared.timeout is None:
+                return work()
+            from .limits import run_limited
 
-        return run_limited(work, call.deadline)
-    except Exception as error:  # noqa: BLE001 - every failure is reported to the caller
-        _failed(database, declared, error)
+            return run_limited(work, call.deadline)
+        except Exception as error:  # noqa: BLE001 - every failure is reported to the caller
+            _failed(database, declared, error)
 
 
 async def _perform_async(
@@ -283,15 +285,17 @@ async def _perform_async(
     import asyncio
 
     call = _begin(database, declared, sender, connection)
-    ctx = AsyncProcedureContext(call, database._micros() if micros is None else micros)
-    try:
-        async with asyncio.timeout(declared.timeout) as limit:
-            value = await run_alone_async(call, declared.function, ctx, args)
-        return _exact(declared, value)
-    except Exception as error:  # noqa: BLE001 - every failure is reported to the caller
-        if isinstance(error, TimeoutError) and limit.expired():
-            error = ProcedureTimeout(call.deadline.message)
-        _failed(database, declared, error)
+    micros = database._micros() if micros is None else micros
+    ctx = AsyncProcedureContext(call, micros)
+    with database._meter.measured(declared.name, sender, micros):
+        try:
+            async with asyncio.timeout(declared.timeout) as limit:
+                value = await run_alone_async(call, declared.function, ctx, args)
+            return _exact(declared, value)
+        except Exception as error:  # noqa: BLE001 - every failure is reported to the caller
+            if isinstance(error, TimeoutError) and limit.expired():
+                error = ProcedureTimeout(call.deadline.message)
+            _failed(database, declared, error)
 
 
 def run_alone(

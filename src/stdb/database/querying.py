@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from time import time_ns
 from typing import TYPE_CHECKING, Any
 
 from .core import Core
@@ -69,7 +70,19 @@ class Querying(Core):
         'milk'
         """
         queries = self._queries or self._make_queries()
-        return queries.run(text, params, named, sender, strict=strict)
+        meter = self._meter
+        started = time_ns()
+        try:
+            result = queries.run(text, params, named, sender, strict=strict)
+        except Exception:
+            meter.statements.failures += 1
+            raise
+        finally:
+            nanos = time_ns() - started
+            meter.statements.add(nanos)
+        if nanos > meter.slow_nanos:
+            meter.slow_query(text, sender or self._owner, nanos, len(result))
+        return result
 
     def sql_stream(
         self,

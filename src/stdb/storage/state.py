@@ -37,6 +37,11 @@ def _tell_nobody(_changes: object) -> None:
     """Take changes where nothing is watched or subscribed to."""
 
 
+def _new_before(_table: Table) -> dict[Any, Any]:
+    """Return the notes of a table where memory is not limited."""
+    return {}
+
+
 class State:
     """The present transaction of one store.
 
@@ -71,12 +76,14 @@ class State:
         how; 0 when they need not.
     micros : int
         When the transaction began, for those who are told of it; 0 when nobody said.
+    new_before : callable
+        Makes what a table keeps its ``before`` in.
     """
 
     __slots__ = (
         "_idle", "_next_offset", "_waiting", "changes", "committed", "evaluate", "keep", "lock",
-        "micros", "now", "offset", "on_undo", "readers", "record", "serial", "tell", "thread",
-        "torn", "touched",
+        "micros", "new_before", "now", "offset", "on_undo", "readers", "record", "serial", "tell",
+        "thread", "torn", "touched",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -99,6 +106,7 @@ class State:
         self.serial = 0
         self.evaluate: Callable[[int], None] = _tell_nobody
         self.micros = 0
+        self.new_before: Callable[[Table], dict[Any, Any]] = _new_before
 
     def begin_at(self, offset: int) -> None:
         """Number transactions from `offset` on."""

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from ..schema import TableDef
     from ..types.shapes import Record
+    from .memory import MemoryLimit
 
     Listener = Callable[[Changes], None]
 
@@ -66,6 +67,8 @@ class Store:
     recorder : callable or None
         Makes what a log is to have of a transaction, of the tables that it touched and the call it
         comes from; what it raises undoes the transaction.
+    limit : MemoryLimit or None
+        Refuses a transaction after which the tables would hold too much.
     """
 
     def __init__(self, *, described: bool = True) -> None:
@@ -80,6 +83,7 @@ class Store:
         self.schema_listeners: list[Callable[[], None]] = []
         self.refresh: Callable[[], None] | None = None
         self.recorder: Callable[[list[Table], Any], Any] | None = None
+        self.limit: MemoryLimit | None = None
         self._write_handles: dict[str, TableHandle[Any]] = {}
         self._read_handles: dict[str, TableHandle[Any]] = {}
         self._by_class: dict[type, list[str]] = {}
@@ -380,6 +384,8 @@ class Store:
             state.refuse_torn()
         if self.refresh is not None:
             self.refresh()
+        if self.limit is not None:
+            self.limit.check(state.touched)
         recorder = self.recorder
         changed = False
         if self.watched and not self.watched.isdisjoint(state.touched):
@@ -414,6 +420,8 @@ class Store:
         if self.evaluated and not self.evaluated.isdisjoint(state.touched):
             self._serial = state.serial = self._serial + 1
         state.commit(changed=changed)
+        if self.limit is not None:
+            self.limit.measure(self)
 
     def net_changes(self, tables: Container[Table] | None = None) -> Changes:
         """Return the net changes of the open transaction so far, in all tables or in `tables`."""

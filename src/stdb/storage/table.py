@@ -105,7 +105,7 @@ class Table:
             for i in range(len(plan.unique))
         ]
         self.rows: dict[Any, Any] = {} if plan.main is None else maps[plan.main]
-        self.before: dict[Any, Any] = {}
+        self.before: dict[Any, Any] = state.new_before(self)
         self.scans = OpenScans(self.tear)
         self.is_event = definition.is_event
         self.finish: Callable[[], None] | None = self.forget_events if self.is_event else None
