@@ -63,7 +63,7 @@ class Order(Row):
 
 
 @store.reducer
-def place_order(ctx: ReducerContext, count: u8, notes: list[str], size: Size | None) -> None:
+def order_by_post(ctx: ReducerContext, count: u8, notes: list[str], size: Size | None) -> None:
     ctx.log.info("%d", count)
 
 
@@ -84,47 +84,47 @@ def test_columns_may_be_given_as_strategies_or_values(order: Order) -> None:
     assert (order.count, order.size) == (7, Size.LARGE)
 
 
-@given(arguments("place_order"))
+@given(arguments("order_by_post"))
 def test_a_reducer_takes_the_arguments(args: tuple[object, ...]) -> None:
-    assert Database(store).call_many("place_order", [args]) == [None]
+    assert Database(store).call_many("order_by_post", [args]) == [None]
 
 
-@given(arguments("place_order", store, count=st.just(3)))
+@given(arguments("order_by_post", store, count=st.just(3)))
 @settings(max_examples=10)
 def test_parameters_may_be_given(args: tuple[object, ...]) -> None:
     assert args[0] == 3
 
 
 def test_a_small_example_is_found_first() -> None:
-    assert find(arguments("place_order", store), lambda args: True) == (0, (), None)
+    assert find(arguments("order_by_post", store), lambda args: True) == (0, (), None)
 
 
 def test_a_name_that_several_modules_have_needs_the_module() -> None:
     other = Module("other store")
 
     @other.reducer
-    def place_order(ctx: ReducerContext) -> None:
+    def order_by_post(ctx: ReducerContext) -> None:
         pass
 
-    with pytest.raises(UsageError, match="several modules have a reducer 'place_order' "):
-        arguments("place_order")
-    assert find(arguments("place_order", other), lambda args: True) == ()
-    assert find(arguments("place_order", Database(other)), lambda args: True) == ()
+    with pytest.raises(UsageError, match="several modules have a reducer 'order_by_post' "):
+        arguments("order_by_post")
+    assert find(arguments("order_by_post", other), lambda args: True) == ()
+    assert find(arguments("order_by_post", Database(other)), lambda args: True) == ()
 
 
 def test_mistakes_are_told() -> None:
-    with pytest.raises(UnknownName, match="did you mean 'place_order'"):
-        arguments("place_ordr", store)
+    with pytest.raises(UnknownName, match="did you mean 'order_by_post'"):
+        arguments("order_by_pst", store)
     with pytest.raises(UnknownName, match="no reducer 'nothing like it'"):
         arguments("nothing like it")
     with pytest.raises(UnknownName, match="no parameter 'cnt'"):
-        arguments("place_order", store, cnt=1)
+        arguments("order_by_post", store, cnt=1)
     with pytest.raises(UnknownName, match="no column 'cnt' in Order"):
         rows(Order, cnt=1)
     with pytest.raises(UsageError, match="rows takes the class of a table's rows"):
         rows(Size)
-    with pytest.raises(UsageError, match="is told by its name, 'place_order'"):
-        arguments(place_order)  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match="is told by its name, 'order_by_post'"):
+        arguments(order_by_post)  # type: ignore[arg-type]
 
 
 # -- values, whatever the type -------------------------------------------------------------------
