@@ -91,6 +91,7 @@ __all__ = [
     "JwtClaims",
     "Limits",
     "LogRecord",
+    "LoggedTransaction",
     "ManualClock",
     "MemoryLimitError",
     "Metrics",
@@ -111,6 +112,7 @@ __all__ = [
     "Request",
     "Response",
     "Row",
+    "RowChanges",
     "RowNotFound",
     "ScheduleAt",
     "ScheduleTooLong",
@@ -134,6 +136,7 @@ __all__ = [
     "ViewContext",
     "ViewError",
     "column",
+    "export_database",
     "f32",
     "f64",
     "i8",
@@ -142,6 +145,7 @@ __all__ = [
     "i64",
     "i128",
     "i256",
+    "import_database",
     "index",
     "primary_key",
     "repair",
@@ -159,8 +163,10 @@ if typing.TYPE_CHECKING:
     from . import debug as debug
     from .client import CachedTable, Connection, Event, ReducerEvent, Subscription
     from .client.asynchronous import AsyncConnection
+    from .database.exchange import export_database, import_database
     from .database.metrics import Metrics
     from .database.tokens import TokenKeys
+    from .durability.history import LoggedTransaction, RowChanges
     from .host import Host
     from .module.messages import Headers, Request, Response
     from .runtime.guest.limits import Limits
@@ -187,6 +193,7 @@ _LATER = {
     "HttpPolicy": "stdb.runtime.http_policy",
     "IndexHandle": "stdb.storage.handles",
     "Limits": "stdb.runtime.guest.limits",
+    "LoggedTransaction": "stdb.durability.history",
     "Metrics": "stdb.database.metrics",
     "MigrationPlan": "stdb.schema.migration",
     "ProcedureContext": "stdb.runtime.procedure_context",
@@ -194,12 +201,15 @@ _LATER = {
     "ReducerEvent": "stdb.client",
     "Request": "stdb.module.messages",
     "Response": "stdb.module.messages",
+    "RowChanges": "stdb.durability.history",
     "Subscription": "stdb.client",
     "TableHandle": "stdb.storage.handles",
     "Tables": "stdb.storage.handles",
     "TokenKeys": "stdb.database.tokens",
     "TransactionContext": "stdb.runtime.procedure_context",
     "ViewContext": "stdb.runtime.view_context",
+    "export_database": "stdb.database.exchange",
+    "import_database": "stdb.database.exchange",
 }
 
 

@@ -12,6 +12,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .frames import to_arrow
+    from .frames_read import from_arrow
     from .names import OWNER, Rights
     from .run import prepare
     from .subscription import check_subscription, declare_rule
@@ -21,7 +23,9 @@ _HOMES = {
     "Rights": "names",
     "check_subscription": "subscription",
     "declare_rule": "subscription",
+    "from_arrow": "frames_read",
     "prepare": "run",
+    "to_arrow": "frames",
 }
 
 
@@ -33,4 +37,12 @@ def __getattr__(name: str) -> Any:
     return getattr(import_module(f".{_HOMES[name]}", __name__), name)
 
 
-__all__ = ["OWNER", "Rights", "check_subscription", "declare_rule", "prepare"]
+__all__ = [
+    "OWNER",
+    "Rights",
+    "check_subscription",
+    "declare_rule",
+    "from_arrow",
+    "prepare",
+    "to_arrow",
+]

@@ -81,7 +81,7 @@ def _is_moment(shape: sh.Wrapped) -> bool:
 # -------------------------------------------------------------------------------- what sums become
 
 
-def _variants(shape: sh.Shape) -> list[tuple[str, sh.Shape]]:
+def variants_of(shape: sh.Shape) -> list[tuple[str, sh.Shape]]:
     """Return the variants of a sum that becomes a struct, with what they carry."""
     match shape:
         case sh.Schedule():
@@ -94,7 +94,7 @@ def _variants(shape: sh.Shape) -> list[tuple[str, sh.Shape]]:
     return []
 
 
-def _variant_field(variants: list[tuple[str, sh.Shape]]) -> str:
+def variant_field(variants: list[tuple[str, sh.Shape]]) -> str:
     """Return the name of the field that says which variant it is."""
     name = "variant"
     while any(variant == name for variant, _ in variants):
@@ -144,8 +144,8 @@ def _plain(shape: sh.Shape, depth: int = 0) -> Callable[[Any], Any] | None:
 
 
 def _plain_sum(shape: sh.Shape) -> Callable[[Any], dict[str, Any]]:
-    variants = _variants(shape)
-    field = _variant_field(variants)
+    variants = variants_of(shape)
+    field = variant_field(variants)
     parts = [_plain(inner, 1) for _, inner in variants]
     empty = {name: None for name, inner in variants if not isinstance(inner, sh.Unit)}
 
@@ -196,7 +196,7 @@ def _inner_shapes(shape: sh.Shape) -> list[sh.Shape]:
             return [element]
         case sh.Record(fields=fields):
             return [field.shape for field in fields]
-    return [inner for _, inner in _variants(shape)]
+    return [inner for _, inner in variants_of(shape)]
 
 
 # ------------------------------------------------------------------------------------------- Arrow
@@ -259,8 +259,8 @@ def _arrow_type(pa: Any, shape: sh.Shape, depth: int = 0) -> Any:
         case sh.Record(fields=fields):
             return pa.struct([pa.field(f.attribute, inside(f.shape)) for f in fields])
         case sh.Schedule() | sh.Result() | sh.Tagged():
-            variants = _variants(shape)
-            parts = [pa.field(_variant_field(variants), pa.string())]
+            variants = variants_of(shape)
+            parts = [pa.field(variant_field(variants), pa.string())]
             parts += [
                 pa.field(name, inside(inner))
                 for name, inner in variants
@@ -314,8 +314,8 @@ def _polars_type(pl: Any, shape: sh.Shape, depth: int = 0) -> Any:
         case sh.Record(fields=fields):
             return pl.Struct({f.attribute: inside(f.shape) for f in fields})
         case sh.Schedule() | sh.Result() | sh.Tagged():
-            variants = _variants(shape)
-            parts = {_variant_field(variants): pl.String}
+            variants = variants_of(shape)
+            parts = {variant_field(variants): pl.String}
             for name, inner in variants:
                 if not isinstance(inner, sh.Unit):
                     parts[name] = inside(inner)

@@ -64,6 +64,19 @@ class Sequence:
         self.value = self._step(value)
         return self._cut(value)
 
+    def advance(self, past: int) -> None:
+        """Go on behind `past`, so that it is not given out: somebody else has chosen it.
+
+        In the open transaction. A rollback leaves the numbers out that would have been skipped.
+        """
+        is_ahead = past >= self.value if self.increment > 0 else past <= self.value
+        if is_ahead and self.min_value <= past <= self.max_value:
+            steps = (past - self.value) // self.increment + 1
+            self.value = self.allocated = self._edge = self.value + steps * self.increment
+            if not self.min_value <= self.value <= self.max_value:
+                self.value = self.allocated = self._edge = self._step(past)
+            self.save(self)
+
     def rolled_back(self) -> None:
         """Note that the stored end of the batch was taken back."""
         self._edge = self.value
