@@ -1,6 +1,7 @@
 """The ABI, everything but rows: bytes, the log, timers, who is who, procedures' own functions."""
 
 import re
+import struct
 
 import pytest
 from tests.helpers.probing import Op, Probe
@@ -125,3 +126,24 @@ def test_sleeping_turns_a_manual_clock(probe: Probe) -> None:
     assert probe.outside(Op.SLEEP, start + 5).out == start + 5
     assert probe.outside(Op.SLEEP, start).out == start + 5
     assert probe.outside(Op.SLEEP, 2**64 - 1).out == start + 5
+
+
+# -- calls that a module asks for ----------------------------------------------------------------
+
+
+def test_a_call_that_comes_soon_whatever_becomes_of_this_one() -> None:
+    clock = stdb.ManualClock(0)
+    probe = Probe(clock=clock)
+    args = struct.pack("<IQQ", Op.LOG, 2, 7) + struct.pack("<I5sI", 5, b"later", 0)
+    assert probe(Op.SCHEDULE, data=b"probe", more=args).errno == 0
+    clock.advance(1)
+    assert [record.message for record in probe.db.logs(1)] == ["later"]
+
+
+def test_a_call_that_cannot_come_is_told_in_the_log(probe: Probe) -> None:
+    probe(Op.SCHEDULE, data=b"nothing", more=b"x")
+    assert probe.db.logs(1)[0].message == "there is no function 'nothing' to call soon"
+    probe(Op.SCHEDULE, data=b"probe", more=b"x")
+    assert "'probe' cannot be called with these arguments" in probe.db.logs(1)[0].message
+    with pytest.raises(stdb.ModuleError, match="is no UTF-8"):
+        probe(Op.SCHEDULE, data=b"\xff", more=b"x")
