@@ -106,6 +106,6 @@ def test_another_layout_of_the_library_is_told(monkeypatch: pytest.MonkeyPatch) 
         _fields_ = (("size", ctypes.c_uint32), ("data", ctypes.c_void_p), ("more", ctypes.c_void_p))
 
     monkeypatch.setattr(_bindings, "wasm_byte_vec_t", Other)
-    with pytest.raises(stdb.ModuleError, match="wasm_byte_vec_t has 24 bytes, not 16") as e:
+    with pytest.raises(stdb.PublishError, match="wasm_byte_vec_t has 24 bytes, not 16") as e:
         capi.load.__wrapped__()
     assert "install another version" in str(e.value)

@@ -13,6 +13,7 @@ import pytest
 from tests.helpers.wasm_modules import ROOT, built
 
 import stdb
+from stdb.runtime.wasm.engine import engine
 
 SMALL = stdb.Limits(time_s=0.3, memory_bytes=8 * 1024**2)
 
@@ -146,6 +147,37 @@ def test_fuel_ends_a_call_after_the_same_work_each_time() -> None:
             db.call("fine", 0, 0)
         left.append([row.number for row in db.tables.thing])
     assert left == [[1, 2, 3]] * 2
+
+
+def test_where_no_clock_ticks_fuel_stands_for_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine(has_fuel=False), "ticks", False)
+    db = stdb.Database(built("hostile.c"), limits=stdb.Limits(time_s=0.01))
+    with pytest.raises(stdb.ModuleError, match="all fuel consumed"):
+        db.call("spin", 0, 0)
+    db.call("fine", 0, 0)
+
+
+def test_an_interrupt_ends_a_procedure_too() -> None:
+    script = textwrap.dedent(f"""
+        import stdb
+        db = stdb.Database({str(built("probe.c"))!r})
+        db.procedures.probe_outside(19, 0, 0, b"", b"")
+        print("ready", flush=True)
+        try:
+            db.procedures.probe_outside(24, 2**62, 0, b"", b"")
+        except KeyboardInterrupt:
+            print("interrupted", flush=True)
+        print(db.procedures.probe_outside(19, 0, 0, b"", b"").errno)
+    """)
+    process = subprocess.Popen(
+        [sys.executable, "-c", script], cwd=ROOT, stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+    time.sleep(0.3)
+    process.send_signal(signal.SIGINT)
+    out, _ = process.communicate(timeout=30)
+    assert (out, process.returncode) == ("interrupted\n0\n", 0)
 
 
 def test_one_database_cannot_touch_another() -> None:

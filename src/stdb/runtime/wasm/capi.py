@@ -16,7 +16,7 @@ import importlib.metadata
 from functools import cache
 from typing import Any, Final, NamedTuple
 
-from ...errors import ModuleError
+from ...errors import PublishError
 
 #: Structures whose layout both sides must agree on, with the fields that are looked into.
 _LAYOUTS: Final = {
@@ -163,14 +163,14 @@ def load() -> CApi:
 
     Raises
     ------
-    ModuleError
+    PublishError
         It cannot be used: not installed for this machine, or of another layout.
     """
     try:
         import cffi
         from wasmtime import _bindings, _ffi
     except (ImportError, OSError, RuntimeError) as error:
-        raise ModuleError(
+        raise PublishError(
             f"WebAssembly modules need the packages wasmtime and cffi, which do not work here: "
             f"{error}; try: pip install --force-reinstall wasmtime cffi"
         ) from error
@@ -180,7 +180,7 @@ def load() -> CApi:
     lib = ffi.dlopen(path)
     problems = [*_missing(lib), *_other_layouts(ffi, _bindings)]
     if problems:
-        raise ModuleError(
+        raise PublishError(
             f"wasmtime {version} ({path}) is not laid out as expected, so no module can run: "
             f"{'; '.join(problems)}; install another version of it"
         )

@@ -139,3 +139,27 @@ def take_trap(api: CApi, trap: Any) -> str:
     api.lib.wasm_trap_message(trap, vector)
     api.lib.wasm_trap_delete(trap)
     return take_bytes(api, vector).rstrip(b"\0").decode(errors="replace").strip()
+
+
+def take_failure(api: CApi, error: Any, trap: Any) -> str:
+    """Return why a call failed, the reason on the first line and the backtrace behind it.
+
+    Parameters
+    ----------
+    api : CApi
+    error : object
+        The ``wasmtime_error_t *`` that the call returned, or its address.
+    trap : object
+        Where the call put its ``wasm_trap_t *``; emptied.
+    """
+    ffi = api.ffi
+    texts = []
+    if error:
+        texts.append(take_error(api, ffi.cast("wasmtime_error_t *", error)))
+    if trap[0]:
+        texts.append(take_trap(api, trap[0]))
+        trap[0] = ffi.NULL
+    text = "\n".join(texts).replace("error while executing at wasm backtrace:", "wasm backtrace:")
+    text = "\n".join(line for line in text.splitlines() if not line.startswith("note: "))
+    trace, _, reason = text.partition("\n\nCaused by:\n")
+    return f"{reason.splitlines()[-1].strip()}\n{trace}" if reason else trace

@@ -18,7 +18,7 @@ from ..guest.limits import Limits
 from ..guest.messages import decode_response, encode_request
 from . import abi
 from .engine import engine
-from .lane import Lane, needs_fuel
+from .lane import Lane
 from .module import CompiledModule
 
 if TYPE_CHECKING:
@@ -42,7 +42,8 @@ class Compiled:
     def module(self, limits: Limits) -> CompiledModule:
         """Return the module, compiled so that these limits can be kept."""
         ticks = engine(has_fuel=False).ticks
-        has_fuel = needs_fuel(limits, ticks=ticks)
+        # It was asked for, or time cannot be told.
+        has_fuel = limits.fuel is not None or (not ticks and limits.time_s is not None)
         if has_fuel not in self._modules:
             self._modules[has_fuel] = CompiledModule(engine(has_fuel=has_fuel), self._program)
         return self._modules[has_fuel]

@@ -17,9 +17,10 @@ from ..guest.catalog import Catalog
 from ..guest.errno import Trap
 from ..guest.iterators import Handles, RowIterator
 from . import abi
-from .engine import take_error, take_trap
+from .engine import take_error, take_failure
 from .imports import define_all
 from .memory import Memory
+from .numbers import signed, word
 from .ticker import TICK_S
 
 if TYPE_CHECKING:
@@ -31,8 +32,6 @@ if TYPE_CHECKING:
 
 _TABLE_ELEMENTS_MAX: Final = 1_000_000
 _VALUES_MAX: Final = 16
-#: What a second of running costs where no clock ticks (see `ticker`), in fuel.
-FUEL_A_SECOND: Final = 2_000_000_000
 _DEADLINE_TYPE: Final = "wasmtime_error_t *(wasmtime_context_t *, void *, uint64_t *, uint8_t *)"
 
 
@@ -96,7 +95,7 @@ class Lane:
         self._limits = limits
         self._ticks = 0
         self._ticks_max = None if limits.time_s is None else max(1, int(limits.time_s / TICK_S))
-        self._fuel = fuel_for(module, limits)
+        self._fuel = module.fuel(limits)
         self._call = self.api.call_unlocked if gives_way else self.api.call_locked
         self._make_values()
         self._callbacks: list[Any] = []
@@ -468,19 +467,19 @@ class Lane:
         self._sender = self._connection = None
         self.set_identity(sender)
         number = 0 if connection is None else connection.value
-        self.values[10] = _lane_of(number, 0)
-        self.values[12] = _lane_of(number, 1)
+        self.values[10] = word(number, 0)
+        self.values[12] = word(number, 1)
         self._sender, self._connection = sender, connection
 
     def set_identity(self, identity: Identity) -> None:
         """Put an identity into `values`, as four numbers from the second on."""
         self._sender = None
         for i in range(4):
-            self.values[2 + 2 * i] = _lane_of(identity.value, i)
+            self.values[2 + 2 * i] = word(identity.value, i)
 
     def _fail(self, what: str, error: Any) -> None:
         """Raise what a call failed with; the instance is given up."""
-        text = self._failure_text(error)
+        text = take_failure(self.api, error, self._trap)
         raised, self.error = self.error, None
         self.in_transaction = False
         self.stop()
@@ -492,47 +491,3 @@ class Lane:
         if isinstance(raised, Error) or not isinstance(raised, Exception):
             raise raised
         raise InternalError(f"a host function of {what} broke: {raised!r}") from raised
-
-    def _failure_text(self, error: Any) -> str:
-        """Return why a call failed, the reason on the first line and the backtrace behind it."""
-        ffi = self.api.ffi
-        texts = []
-        if error and not isinstance(error, int):
-            texts.append(take_error(self.api, error))
-        elif error:
-            texts.append(take_error(self.api, ffi.cast("wasmtime_error_t *", error)))
-        if self._trap[0] != ffi.NULL:
-            trap = self._trap[0]
-            self._trap[0] = ffi.NULL
-            texts.append(take_trap(self.api, trap))
-        text = "\n".join(texts).replace(
-            "error while executing at wasm backtrace:", "wasm backtrace:"
-        )
-        text = "\n".join(line for line in text.splitlines() if not line.startswith("note: "))
-        trace, _, reason = text.partition("\n\nCaused by:\n")
-        return f"{reason.splitlines()[-1].strip()}\n{trace}" if reason else trace
-
-
-def _lane_of(number: int, position: int) -> int:
-    """Return 64 bits of a number as a signed one."""
-    part = number >> 64 * position & (1 << 64) - 1
-    return part - (1 << 64) if part >> 63 else part
-
-
-def signed(value: int) -> int:
-    """Return the low 32 bits of a value as the signed number that they are."""
-    value &= 0xFFFF_FFFF
-    return value - (1 << 32) if value >> 31 else value
-
-
-def needs_fuel(limits: Limits, *, ticks: bool) -> bool:
-    """Whether calls must be counted in fuel: it was asked for, or time cannot be told."""
-    return limits.fuel is not None or (not ticks and limits.time_s is not None)
-
-
-def fuel_for(module: CompiledModule, limits: Limits) -> int | None:
-    """Return the fuel of a call; None where the engine does not count it."""
-    if not module.engine.has_fuel:
-        return None
-    by_time = FUEL_A_SECOND * (limits.time_s or 0)
-    return limits.fuel or int(by_time) or (1 << 63) - 1

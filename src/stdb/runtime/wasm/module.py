@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from . import abi
 from .cache import compiled
 from .engine import Engine
 
+if TYPE_CHECKING:
+    from ..guest.limits import Limits
+
+#: What a second of running costs where no clock ticks (see `ticker`), in fuel.
+FUEL_A_SECOND: Final = 2_000_000_000
 _KINDS: Final = {0: "i", 1: "I", 2: "f", 3: "F"}
 _MEMORY: Final = 3
 
@@ -44,6 +49,13 @@ class CompiledModule:
         self.pointer = compiled(engine, program)
         self.imports = _imports(engine, self.pointer)
         self.exports = _exports(engine, self.pointer)
+
+    def fuel(self, limits: Limits) -> int | None:
+        """Return the fuel of a call within `limits`; None where it is not counted."""
+        if not self.engine.has_fuel:
+            return None
+        by_time = FUEL_A_SECOND * (limits.time_s or 0)
+        return limits.fuel or int(by_time) or (1 << 63) - 1
 
     @property
     def preinits(self) -> list[str]:
