@@ -64,6 +64,12 @@ class Parts:
         def draw(ctx: ReducerContext, x: int) -> None:
             ctx.db.dot.insert(at=Point(x=x, y=0), hues=[Hue.BLUE])
 
+        def corner(ctx: stdb.AnonymousViewContext) -> list[Any]:
+            return [row for row in ctx.db.dot if row.at.x == 0]
+
+        corner.__annotations__["return"] = list[self.dot]
+        game.view(public=True)(corner)
+
         if wide:
 
             @game.reducer
@@ -347,7 +353,8 @@ def test_a_failure_at_the_end_leaves_everything_as_it_was(monkeypatch: pytest.Mo
     before = Parts()
     migration = Migration("in memory", None)  # type: ignore[arg-type]
     db = migration.db = Database(before.module)
-    db.call("draw", 1)
+    db.call("draw", 0)
+    assert len(db.sql("SELECT * FROM corner")) == 1
     shown, described = migration.stored_rows(), migration.system_rows()
     tables = {name: id(table_) for name, table_ in db._store.by_name.items()}
 
@@ -369,6 +376,7 @@ def test_a_failure_at_the_end_leaves_everything_as_it_was(monkeypatch: pytest.Mo
     with db.transaction() as tx:
         assert list(tx.db) == ["dot"]
         assert tx.db[before.dot].count() == 2
+    assert [type(row) for row in db.sql("SELECT * FROM corner")] == [before.dot]
     db.check()
     monkeypatch.undo()
     db.publish(after)

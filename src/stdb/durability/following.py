@@ -12,7 +12,6 @@ from typing import IO, TYPE_CHECKING, Final
 
 from google_crc32c import value
 
-from ..errors import CorruptLogError
 from .format import COMMIT_HEADERS, HEADER_SIZE, Commit
 from .segments import list_segments, open_segment
 
@@ -201,4 +200,4 @@ class LogFollower:
         return (now.st_dev, now.st_ino) != (mine.st_dev, mine.st_ino)
 
 
-__all__ = ["CorruptLogError", "LogFollower", "LogMoved"]
+__all__ = ["LogFollower", "LogMoved"]

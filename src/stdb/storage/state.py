@@ -207,7 +207,8 @@ class State:
             else:
                 for table in self.touched:
                     table.undo()
-                for told in self.on_undo:
+                # Backwards: what came second was noted in the state that the first had made.
+                for told in reversed(self.on_undo):
                     told.rolled_back()
                 self.torn = None
                 self.changes = None
