@@ -22,7 +22,9 @@ class GroupedChecker(Checker):
         #: What HAVING and ORDER BY may call by its alias.
         self.aliases: dict[str, s.Expr] = {}
         self.keys = [rows.expr(expr) for expr in group]
-        self._prints = [self.fingerprint(expr) for expr in group]
+        self._places: dict[Any, int] = {}
+        for place, expr in enumerate(group):
+            self._places.setdefault(self.fingerprint(expr), place)
         self.aggregates: list[t.AggregateCall] = []
         self._known: dict[Any, t.Expr] = {}
         self.aggregate = self._aggregate
@@ -32,8 +34,8 @@ class GroupedChecker(Checker):
         expr = self.meant(expr)
         if not isinstance(expr, s.Literal | s.Param | s.Null | s.Call):
             fingerprint = self.fingerprint(expr)
-            if fingerprint in self._prints:
-                index = self._prints.index(fingerprint)
+            if fingerprint in self._places:
+                index = self._places[fingerprint]
                 key = self.keys[index]
                 made = t.GroupKey(key.shape, key.nullable, index)
                 return self.fit(made, expected, expr.position)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from ..types import shapes as sh
@@ -128,9 +129,12 @@ class _SelectChecker:
             query.grouped = True
             query.keys = checker.keys
             query.aggregates = checker.aggregates
-        names = [self._item_name(item, i, items) for i, item in enumerate(items)]
+        bare = [unwrap(item.expr) for item in items]
+        called = Counter(expr.name.lower() for expr in bare if isinstance(expr, s.Call))
+        names = [self._item_name(item, i, called) for i, item in enumerate(items)]
+        given = Counter(names)
         for item, name in zip(items, names, strict=True):
-            if names.count(name) > 1:
+            if given[name] > 1:
                 raise self.fault(
                     f"duplicate name {name!r} in the column list: give one an alias", item.position
                 )
@@ -163,7 +167,7 @@ class _SelectChecker:
             return t.Const(sh.TEXT, False, expr.text)
         return checker.expr(expr)
 
-    def _item_name(self, item: s.Item, position: int, items: list[s.Item]) -> str:
+    def _item_name(self, item: s.Item, position: int, called: Counter[str]) -> str:
         if item.alias is not None:
             return item.alias
         expr = unwrap(item.expr)
@@ -171,8 +175,7 @@ class _SelectChecker:
             return expr.name
         if isinstance(expr, s.Call):
             name = expr.name.lower()
-            same = [i for i in items if isinstance(i.expr, s.Call) and i.expr.name.lower() == name]
-            return name if len(same) == 1 else f"{name}_{position}"
+            return name if called[name] == 1 else f"{name}_{position}"
         return f"column_{position}"
 
     def star(self, star: s.Star, query: t.Query) -> None:
