@@ -24,6 +24,7 @@ BENCHMARKS = (
     "wasm",
     "views",
     "javascript",
+    "schedules",
 )
 
 

@@ -107,6 +107,9 @@ class ManualClock:
             This thread is in a transaction of such a database (and no schedule made that: what
             a schedule calls may turn the clock, to take time).
         """
+        given: object = by
+        if not isinstance(given, timedelta | int | float):
+            raise TypeError(f"advance takes seconds or a timedelta, not {shorten(by)}")
         step = by // _MICRO if isinstance(by, timedelta) else round(by * 1_000_000)
         if step < 0:
             raise ValueError(f"a clock does not go back: {by!r}")

@@ -587,6 +587,28 @@ def test_reducers_and_procedures_share_their_names() -> None:
         module.procedure(name="twice")(write_twice)
 
 
+def test_what_is_asked_for_in_the_wrong_way_is_told_how(db: Database) -> None:
+    module = Module("m")
+
+    @module.procedure
+    def use_db(ctx: ProcedureContext) -> None:
+        ctx.db.note.insert(text="x")  # type: ignore[attr-defined]
+
+    @module.procedure
+    def unannotated(ctx: ProcedureContext):  # type: ignore[no-untyped-def]  # noqa: ANN202
+        return [1]
+
+    other = Database(module)
+    with pytest.raises(UnknownName, match=r"no ctx.db: write `with ctx.transaction\(\) as tx`"):
+        other.procedures.use_db()
+    with pytest.raises(ModuleError, match=r"annotate it, as in `-> list"):
+        other.procedures.unannotated()
+    with pytest.raises(UnknownName, match=r"is a procedure: db.procedures.write_twice"):
+        db.call("write_twice")
+    with pytest.raises(UnknownName, match=r"'write' is a reducer: db.call\('write', …\)"):
+        db.call_procedure("write", "x")
+
+
 def test_a_procedure_of_a_closed_database_does_not_run(db: Database) -> None:
     db.close()
     with pytest.raises(DatabaseClosed):

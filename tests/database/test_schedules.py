@@ -657,6 +657,11 @@ def test_the_clock_is_not_turned_inside_a_transaction() -> None:
     assert alarms.clock.micros() == 0
 
 
+def test_the_clock_is_turned_by_seconds_or_a_timedelta() -> None:
+    with pytest.raises(TypeError, match="advance takes seconds or a timedelta, not '1'"):
+        ManualClock().advance("1")  # type: ignore[arg-type]
+
+
 def test_an_interrupted_call_is_made_again() -> None:
     interrupts = [True]
 

@@ -233,5 +233,10 @@ class Calls(Core):
         else:
             public = [n for n, r in self._callable.items() if r.public]
             error = unknown_name("reducer", name, public)
+            procedure = self._program.procedures.get(name)
+            if procedure is not None and procedure.public:
+                error = UnknownName(
+                    f"{name!r} is a procedure: db.procedures.{name}(…)", unknown=name
+                )
         self._logs.system("Error", str(error), function=str(name))
         raise error

@@ -350,10 +350,17 @@ def _exact(declared: ProcedureDeclaration, value: Any) -> Any:
         return exact(declared.returns, value)
     except Inexact as error:
         where = f" (at {error.path.lstrip('.')})" if error.path else ""
+        said = f"and its annotation says `-> {declared.returns}`"
+        if "return" not in getattr(declared.function, "__annotations__", {}):
+            said = f"and nothing says that it does; annotate it, as in `-> {_annotation_of(value)}`"
         raise ModuleError(
-            f"procedure {declared.name!r} returned {shorten(value)}{where}, and its annotation "
-            f"says `-> {declared.returns}`"
+            f"procedure {declared.name!r} returned {shorten(value)}{where}, {said}"
         ) from None
+
+
+def _annotation_of(value: Any) -> str:
+    """Return the name of a class that is likely meant for a value."""
+    return "list[…]" if isinstance(value, list | tuple) else type(value).__name__
 
 
 def _failed(database: Core, declared: ProcedureDeclaration, error: Exception) -> NoReturn:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from ..errors import UsageError, shorten, unknown_name
+from ..errors import UnknownName, UsageError, shorten, unknown_name
 from ..types.values import Identity
 from .core import Core, refuse_identity
 from .reducers import ProcedureFunctions
@@ -111,6 +111,9 @@ class Procedures(Core):
             raise UsageError(f"a procedure is called by its name, not {shorten(name)}")
         public = [n for n, p in self._program.procedures.items() if p.public]
         error = unknown_name("procedure", name, public)
+        reducer = self._callable.get(name)
+        if reducer is not None and reducer.public:
+            error = UnknownName(f"{name!r} is a reducer: db.call({name!r}, …)", unknown=name)
         self._logs.write("Error", str(error), function=name)
         raise error
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol, Self, TypeVar
 
-from ..errors import TransactionError, TypeMismatch, shorten
+from ..errors import TransactionError, TypeMismatch, UnknownName, shorten
 from ..storage.sure_exit import SureExit
 from ..types.sums import Err
 from ..types.values import TimeDuration, Timestamp
@@ -246,6 +246,17 @@ class _Procedure(CallContext):
         inner = type(self)(self._call, self._micros)
         inner._tables = self._tables._namespace(namespace)
         return inner
+
+    if not TYPE_CHECKING:  # to checkers the attribute is simply not there
+
+        def __getattr__(self, name: str) -> NoReturn:
+            if name == "db":
+                raise UnknownName(
+                    "a procedure runs outside of transactions, so it has no ctx.db: write "
+                    "`with ctx.transaction() as tx` and use tx.db",
+                    unknown=name,
+                )
+            raise AttributeError(f"the context of a procedure has no attribute {name!r}")
 
     def _moment_after(self, duration: float | timedelta | TimeDuration) -> int:
         self._call.check_may_wait("sleep")
