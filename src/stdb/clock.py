@@ -144,10 +144,13 @@ class ManualClock:
             self._turning.release()
 
     def _turn(self, target: int) -> None:
+        known, alarms = self._alarms, self._present()
         while True:
+            if known is not self._alarms:  # a database has come or gone
+                known, alarms = self._alarms, self._present()
             first: Alarm | None = None
             first_due = 0
-            for alarm in self._present():
+            for alarm in alarms:
                 due = alarm.next_due()
                 if due is not None and (first is None or due < first_due):
                     first, first_due = alarm, due

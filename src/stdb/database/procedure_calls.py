@@ -89,7 +89,7 @@ class ProcedureTransactions:
         micros = self._database._micros()
         try:
             self.thread = get_ident()
-            self._state.begin()
+            self._state.begin(micros)
             self.is_open = True
             self._database._check_not_closed()
         except BaseException:

@@ -23,7 +23,7 @@ from ..runtime.waiting import stop_thread
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop, Event
-    from collections.abc import Coroutine
+    from collections.abc import Callable, Coroutine
 
     from ..module import FunctionDeclaration
     from ..storage.changes import Changes
@@ -41,7 +41,7 @@ class Scheduled(NamedTuple):
     """A scheduled table: what its rows call, and where they say when."""
 
     table: Table
-    key_index: int
+    find: Callable[[int], Any]
     id_attribute: str
     at_attribute: str
     declared: Any
@@ -50,10 +50,6 @@ class Scheduled(NamedTuple):
     def is_procedure(self) -> bool:
         """Whether the function is a procedure."""
         return bool(self.declared.kind == "procedure")
-
-    def find(self, key: tuple[str, int]) -> Any:
-        """Return the row of a timer, or None when it is gone."""
-        return self.table.functions[f"find_{self.key_index}"](key[1])
 
     def key_of(self, row: Any) -> tuple[str, int]:
         """Return the key of a row's timer."""
@@ -90,7 +86,7 @@ def scheduled_tables(database: Core) -> list[Scheduled]:
         found.append(
             Scheduled(
                 table,
-                index,
+                table.functions[f"find_{index}"],
                 fields[key].attribute,
                 fields[schedule.at_column].attribute,
                 declared,
@@ -194,7 +190,7 @@ class Schedules:
 
     def next_due(self) -> int | None:
         """Return when to look again, in microseconds."""
-        return None if self._is_off else self._timers.next_due()
+        return None if self._closed or self._is_paused else self._timers.next_due()
 
     @property
     def _is_off(self) -> bool:
@@ -291,37 +287,47 @@ class Schedules:
                 database._run(declared, args, database.identity, None)
         return _to_await(waiting)
 
+    def _transact(self, work: Callable[[Timer, int], Any], timer: Timer, micros: int) -> None:
+        """Do `work` in a transaction; it returns the call that the log is to have, if any."""
+        database, state = self._database, self._state
+        state.check_not_nested()
+        try:
+            try:
+                state.begin(micros)
+                database._store.commit(work(timer, micros))
+            finally:
+                state.end()
+        finally:
+            # An interrupt may have struck inside the first end: it can be called again.
+            state.end_if_begun()
+        database._settle()
+
     def _call_reducer(self, timer: Timer, micros: int) -> None:
+        """Call a reducer with the row of its timer, in a transaction."""
+        try:
+            self._transact(self._with_row, timer, micros)
+        except _ReducerFailed:
+            pass  # it is in the log
+        except Exception as error:  # noqa: BLE001 - there is nobody to raise it to
+            self._failed(timer.work.declared.name, error)
+
+    def _with_row(self, timer: Timer, micros: int) -> Any:
         database: Any = self._database
         declared = timer.work.declared
-        has_failed = False
-        writing = database._store.writing()
+        if self._is_off:
+            return None
+        row = timer.work.find(timer.key[1])
+        if row is None:
+            self._timers.cancel(timer.key)
+            return None
+        identity = database.identity
         try:
-            with writing:
-                if self._is_off:
-                    return
-                row = timer.work.find(timer.key)
-                if row is None:
-                    self._timers.cancel(timer.key)
-                    return
-                if database._log is not None:
-                    writing.call = (
-                        declared.name,
-                        declared.parameters,
-                        database.identity,
-                        None,
-                        micros,
-                        (row,),
-                    )
-                try:
-                    database._invoke(declared, (row,), database.identity, None, micros)
-                except Exception:
-                    has_failed = True
-                    raise
-            database._settle()
-        except Exception as error:  # noqa: BLE001 - there is nobody to raise it to
-            if not has_failed:
-                self._failed(declared.name, error)
+            database._invoke(declared, (row,), identity, None, micros)
+        except Exception as error:
+            raise _ReducerFailed from error
+        if database._log is None:
+            return None
+        return (declared.name, declared.parameters, identity, None, micros, (row,))
 
     def _row_for_procedure(self, timer: Timer) -> Any:
         """Return the row that a procedure is called with; one that fires once is gone before."""
@@ -330,10 +336,10 @@ class Schedules:
         try:
             if timer.interval is not None:
                 with database._store.reading():
-                    row = None if self._is_off else scheduled.find(timer.key)
+                    row = None if self._is_off else scheduled.find(timer.key[1])
             else:
                 with database._store.writing():
-                    row = None if self._is_off else scheduled.find(timer.key)
+                    row = None if self._is_off else scheduled.find(timer.key[1])
                     if row is not None:
                         scheduled.table.delete(row)
                 database._settle()
@@ -368,15 +374,16 @@ class Schedules:
 
     def _delete_row(self, timer: Timer) -> None:
         """Delete a row whose reducer ran, in a transaction of its own, if it still fires once."""
-        database = self._database
         try:
-            with database._store.writing():
-                row = timer.work.find(timer.key)
-                if row is not None and getattr(row, timer.work.at_attribute).interval is None:
-                    timer.work.table.delete(row)
-            database._settle()
+            self._transact(self._without_row, timer, self._clock.micros())
         except Exception as error:  # noqa: BLE001 - there is nobody to raise it to
             self._failed(timer.work.declared.name, error)
+
+    def _without_row(self, timer: Timer, _micros: int) -> None:
+        work = timer.work
+        row = work.find(timer.key[1])
+        if row is not None and getattr(row, work.at_attribute).interval is None:
+            work.table.delete(row)
 
     def _cancel(self, timer: Timer) -> None:
         with self._state.lock:
@@ -459,6 +466,10 @@ class Schedules:
             stop_thread(thread.thread)
             if not thread.join(_PATIENCE_S):
                 self._logger.error("a scheduled function does not end: its thread is left behind")
+
+
+class _ReducerFailed(Exception):  # noqa: N818 - never leaves this file
+    """A reducer failed, and that is in the log."""
 
 
 def _to_await(returned: Any) -> Coroutine[Any, Any, Any] | None:

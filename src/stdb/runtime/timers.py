@@ -15,10 +15,7 @@ from _thread import allocate_lock
 from contextlib import suppress
 from heapq import heapify, heappop, heappush
 from threading import Thread, current_thread
-from typing import TYPE_CHECKING, Any, Final, Protocol
-
-if TYPE_CHECKING:
-    from collections.abc import Hashable
+from typing import Any, Final, Protocol
 
 #: How long the thread sleeps at most, in seconds: a wall clock may be set, without a word.
 _NAP_S_MAX: Final = 10.0
@@ -31,8 +28,8 @@ class Timer:
 
     Attributes
     ----------
-    key : hashable
-        Which row.
+    key : (str, int)
+        Which row: its table and its id.
     due : int
         When it fires, in microseconds; known when it is the first.
     interval : int or None
@@ -45,7 +42,7 @@ class Timer:
 
     __slots__ = ("due", "has_run", "interval", "key", "number", "work")
 
-    def __init__(self, key: Hashable, work: Any, interval: int | None) -> None:
+    def __init__(self, key: tuple[str, int], work: Any, interval: int | None) -> None:
         self.key = key
         self.work = work
         self.due = 0
@@ -59,13 +56,13 @@ class Timers:
 
     def __init__(self) -> None:
         self._heap: list[tuple[int, int, Timer]] = []
-        self._by_key: dict[Any, Timer] = {}
+        self._by_key: dict[tuple[str, int], Timer] = {}
         self._count = 0
 
     def __len__(self) -> int:
         return len(self._by_key)
 
-    def get(self, key: Hashable) -> Timer | None:
+    def get(self, key: tuple[str, int]) -> Timer | None:
         """Return the armed timer of a row."""
         timer = self._by_key.get(key)
         return timer if timer is not None and timer.number else None
@@ -86,7 +83,7 @@ class Timers:
         if len(self._heap) > 2 * len(self._by_key) + _STALE_MAX:
             self._clean()
 
-    def cancel(self, key: Hashable) -> None:
+    def cancel(self, key: tuple[str, int]) -> None:
         """Let the timer of a row not fire, if there is one. O(1)."""
         timer = self._by_key.get(key)
         if timer is not None:
