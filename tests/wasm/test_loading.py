@@ -8,6 +8,7 @@ import wasmtime
 from tests.helpers.wasm_modules import built
 
 import stdb
+from stdb.runtime.wasm import load
 
 CALL = "(param i32 i64 i64 i64 i64 i64 i64 i64 i32 i32) (result i32)"
 SINK = '(import "spacetime_10.0" "bytes_sink_write" (func $write (param i32 i32 i32) (result i32)))'
@@ -125,6 +126,25 @@ def test_a_module_that_describes_nothing_is_refused(tmp_path: Path, describe: st
 def test_a_module_that_breaks_while_it_is_prepared_is_refused(tmp_path: Path, part: str) -> None:
     with pytest.raises(stdb.PublishError, match=r"(?s)breaks when it is loaded: .*unreachable"):
         stdb.Module.from_file(module(tmp_path, part))
+
+
+@pytest.mark.parametrize(
+    ("describe", "reason"),
+    [
+        ("(loop $l (br $l))", "ran for more than 0.2 s"),
+        (
+            "(loop $l (drop (call $write (local.get 0) (i32.const 16) (i32.const 48))) (br $l))",
+            "wrote more than 1048576 bytes",
+        ),
+    ],
+)
+def test_a_description_without_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, describe: str, reason: str
+) -> None:
+    monkeypatch.setattr(load, "_DESCRIBING", stdb.Limits(time_s=0.2, memory_bytes=2**20))
+    size = r'(data (i32.const 48) "\00\80\00\00")'
+    with pytest.raises(stdb.PublishError, match=reason):
+        stdb.Module.from_file(module(tmp_path, size, describe=describe))
 
 
 def test_a_setup_that_fails_says_why(tmp_path: Path) -> None:

@@ -1,6 +1,5 @@
 """What a hostile module cannot do: crash or hang the process, or touch what is not its own."""
 
-import faulthandler
 import signal
 import subprocess
 import sys
@@ -18,16 +17,10 @@ from stdb.runtime.wasm.engine import engine
 SMALL = stdb.Limits(time_s=0.3, memory_bytes=8 * 1024**2)
 
 
-@pytest.fixture(params=["plain", "faulthandler before", "faulthandler after"])
-def db(request: pytest.FixtureRequest) -> Iterator[stdb.Database]:
-    """A database, once with the handlers of `faulthandler` installed before its engine."""
-    if request.param == "faulthandler before":
-        faulthandler.enable()
-    database = stdb.Database(built("hostile.c"), limits=SMALL)
-    if request.param == "faulthandler after":
-        faulthandler.enable()
-    yield database
-    database.close()
+@pytest.fixture
+def db() -> Iterator[stdb.Database]:
+    with stdb.Database(built("hostile.c"), limits=SMALL) as database:
+        yield database
 
 
 def survives(db: stdb.Database) -> None:
@@ -64,6 +57,41 @@ def test_a_trap_undoes_the_call(
         db.call(reducer, x, y)
     assert "wasm backtrace:" in str(e.value)
     survives(db)
+
+
+#: Every mistake of a module that a processor, too, would take notice of.
+HARM = [
+    ("wild_read", 0xFFFF_FFF0, 0), ("wild_read", 0x0200_0000, 0), ("wild_write", 0x7FFF_FFFF, 1),
+    ("deep", 0, 0), ("divide", 1, 0), ("unreachable", 0, 0), ("null_pointers", 0, 0),
+    ("bad_table_call", 9999, 0), ("flood_sink", 0, 0), ("flood_iterators", 0, 0), ("spin", 0, 0),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("handlers", ["none", "before", "after"])
+def test_no_handler_of_signals_matters(handlers: str) -> None:
+    """With traps made of signals, `faulthandler` enabled after the engine ends the process."""
+    enable = "import faulthandler; faulthandler.enable()"
+    script = "\n".join(
+        [
+            enable if handlers == "before" else "",
+            "import stdb",
+            "limits = stdb.Limits(time_s=0.2, memory_bytes=8 * 1024**2)",
+            f"db = stdb.Database({str(built('hostile.c'))!r}, limits=limits)",
+            enable if handlers == "after" else "",
+            f"for reducer, x, y in {HARM!r}:",
+            "    try:",
+            "        db.call(reducer, x, y)",
+            "    except stdb.ModuleError:",
+            "        print(reducer)",
+            "db.check()",
+            "db.call('fine', 0, 0)",
+        ]
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], check=False, cwd=ROOT, capture_output=True, text=True
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.split() == [reducer for reducer, _, _ in HARM]
 
 
 def test_the_backtrace_names_functions(db: stdb.Database) -> None:

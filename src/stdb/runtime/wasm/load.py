@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from ...errors import DecodeError, ModuleError, PublishError
 from ...module import WASM, Program
@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from ...schema import ModuleDef
 
 
+#: What a module may use to describe itself.
+_DESCRIBING: Final = Limits(time_s=10.0, memory_bytes=256 * 1024**2)
+
+
 def read_wasm(program: bytes) -> Program:
     """Return the program of a WebAssembly module.
 
@@ -28,9 +32,9 @@ def read_wasm(program: bytes) -> Program:
         What it describes itself to be is not valid.
     """
     compiled = Compiled(program)
-    module = compiled.module(Limits())
+    module = compiled.module(_DESCRIBING)
     check_exports(module.exports)
-    lane = Lane(module, None, Limits())
+    lane = Lane(module, None, _DESCRIBING)
     try:
         description = lane.start()
     except ModuleError as error:
