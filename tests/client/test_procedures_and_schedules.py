@@ -146,8 +146,10 @@ def test_the_cache_has_the_tables_of_a_namespace(db: Database) -> None:
             _ = conn.db.auth.usr
 
 
-def test_a_subscription_may_be_a_query_of_a_handle_of_a_namespace(db: Database) -> None:
+def test_a_subscription_may_be_a_query_of_a_table_of_a_namespace(db: Database) -> None:
     with db.connect(identity=ANN) as conn:
         conn.subscribe(conn.db.auth.user.where(lambda user: user.name == "Ann"))
-        conn.reducers.auth.register("Ann")
-        assert len(conn.db.auth.user) == 1
+        conn.subscribe(User.where(lambda user: user.name == "Bob"))
+        for name in ("Ann", "Bob", "Cid"):
+            conn.reducers.auth.register(name)
+        assert sorted(user.name for user in conn.db.auth.user) == ["Ann", "Bob"]

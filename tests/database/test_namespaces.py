@@ -60,7 +60,7 @@ class User(Row):
 class Expiry(Row):
     id: u64 = primary_key(auto_inc=True)
     at: ScheduleAt
-    name: str
+    name: str = index()
 
 
 @auth.reducer
@@ -101,6 +101,16 @@ def me(ctx: ViewContext) -> list[User]:
 @auth.view(public=True)
 def everybody(ctx: ViewContext) -> Query[User]:
     return ctx.from_.user
+
+
+@auth.view(public=True)
+def anns(ctx: ViewContext) -> Query[User]:
+    return User.where(lambda user: (user.name == "Ann") & (user.name == user.name) & True)
+
+
+@auth.view(public=True)
+def expiring(ctx: ViewContext) -> Query[User]:
+    return User.where(lambda u: u.id > 0).left_semijoin(Expiry, lambda u, e: u.name == e.name)
 
 
 auth.include(keys, namespace="keys")
@@ -263,7 +273,9 @@ def test_views_have_their_namespace_and_read_their_own_tables(db: Database) -> N
     db.call("auth.register", "Ann", sender=ANN)
     db.call("auth.register", "Bob")
     assert db.sql("SELECT name FROM auth.me", sender=ANN).to_dicts() == [{"name": "Ann"}]
+    assert len(db.sql("SELECT * FROM auth.expiring", sender=ANN)) == 2
     assert len(db.sql("SELECT * FROM auth.everybody", sender=ANN)) == 2
+    assert db.sql("SELECT name FROM auth.anns", sender=ANN).to_dicts() == [{"name": "Ann"}]
     db.call("auth.register", "Cid", sender=ANN)
     assert len(db.sql("SELECT * FROM auth.me", sender=ANN)) == 2
 
@@ -383,7 +395,12 @@ def test_describe_lists_everything_by_its_full_name(db: Database) -> None:
         "returns": "i64",
         "public": True,
     }
-    assert [view["name"] for view in described["views"]] == ["auth.me", "auth.everybody"]
+    assert [view["name"] for view in described["views"]] == [
+        "auth.me",
+        "auth.everybody",
+        "auth.anns",
+        "auth.expiring",
+    ]
     assert described["http_routes"] == [{"method": "GET", "path": "/users", "handler": "users"}]
     expiry = described["tables"][2]
     assert expiry["scheduled"] == "auth.expire"

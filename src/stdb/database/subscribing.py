@@ -141,7 +141,7 @@ class Subscribing:
         if isinstance(query, str):
             return query.strip()
         if isinstance(query, Query):
-            return query.sql()
+            return self._located(query).sql()
         if isinstance(query, type):
             query = self._store.readable[query]
         name = None
@@ -155,6 +155,19 @@ class Subscribing:
             "subscribe takes SQL, a row class or a typed query such as "
             f"User.where(lambda u: u.online), not {shorten(query)}"
         )
+
+    def _located(self, query: Query[Any]) -> Query[Any]:
+        """Return a query that a row class made, for the table of an included module it belongs to.
+
+        The class knows the table by the name that the module itself gives it.
+        """
+        names = {}
+        for table in query.tables:
+            if table not in self._store.by_name:
+                found = [name for name in self._store.by_name if name.endswith(f".{table}")]
+                if len(found) == 1:
+                    names[table] = found[0]
+        return query.moved(names) if names else query
 
     def _rights(self, client: Client) -> Rights:
         database = self._database

@@ -7,6 +7,7 @@ import inspect
 from typing import TYPE_CHECKING, Any
 
 from ..errors import DefinitionError, shorten
+from .query import Query
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -57,5 +58,24 @@ def narrowed(function: Callable[..., Any], namespace: str) -> Callable[..., Any]
     @functools.wraps(function)
     def run(ctx: Any, *args: Any) -> Any:
         return function(ctx.in_namespace(namespace), *args)
+
+    return run
+
+
+def narrowed_view(function: Callable[..., Any], namespace: str) -> Callable[..., Any]:
+    """Return a view of an included module, to be called with the context of the whole one.
+
+    A query that it made of a row class, ``User.where(…)``, is for the table of its namespace.
+    """
+    inner = narrowed(function, namespace)
+    prefix = f"{namespace}."
+
+    @functools.wraps(function)
+    def run(ctx: Any) -> Any:
+        returned = inner(ctx)
+        if not isinstance(returned, Query):
+            return returned
+        bare = [name for name in returned.tables if not name.startswith(prefix)]
+        return returned.moved({name: prefix + name for name in bare})
 
     return run

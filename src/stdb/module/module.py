@@ -313,8 +313,6 @@ class Module(Visibility, Outside):
         Everything of it has the namespace before its name: ``ctx.db.auth.user``, ``auth.user`` in
         SQL, ``db.reducers.auth.login``. Its functions work on its own tables alone, as
         ``ctx.db.user``, whoever calls them. It may include others, and may be included twice.
-        A view of it returns ``ctx.from_.user.where(…)``, not ``User.where(…)``: the class alone
-        does not know the namespace.
 
         Parameters
         ----------
@@ -458,8 +456,9 @@ def _named(
         if name in defined and defined[name].is_private:
             made = msgspec.structs.replace(made, public=False)
         if prefix:
-            from .including import narrowed
+            from .including import narrowed, narrowed_view
 
-            function = narrowed(each.function, prefix.removesuffix("."))
+            narrow = narrowed if isinstance(each, FunctionDeclaration) else narrowed_view
+            function = narrow(each.function, prefix.removesuffix("."))
             made = msgspec.structs.replace(made, name=prefix + name, function=function)
         yield prefix + name, made

@@ -18,7 +18,7 @@ from ..types.shapes import Bool, Shape
 from ..types.values import ConnectionId, Identity, Timestamp
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from ..types.shapes import Field, Record
 
@@ -39,6 +39,10 @@ class Condition:
 
     def opposite(self) -> Condition:
         """Return the condition that holds exactly where this one does not."""
+        raise NotImplementedError
+
+    def moved(self, names: Mapping[str, str]) -> Condition:
+        """Return the condition with other names for tables: old -> new."""
         raise NotImplementedError
 
     def __and__(self, other: object) -> Condition:
@@ -81,6 +85,10 @@ class _Constant(Condition):
     def opposite(self) -> Condition:
         return _Constant(not self.value)
 
+    def moved(self, names: Mapping[str, str]) -> Condition:
+        del names
+        return self
+
 
 class _Comparison(Condition):
     __slots__ = ("left", "operator", "right")
@@ -96,6 +104,10 @@ class _Comparison(Condition):
 
     def opposite(self) -> Condition:
         return _Comparison(self.left, _OPPOSITE[self.operator], self.right)
+
+    def moved(self, names: Mapping[str, str]) -> Condition:
+        right = self.right.moved(names) if isinstance(self.right, Column) else self.right
+        return _Comparison(self.left.moved(names), self.operator, right)
 
 
 class _Both(Condition):
@@ -113,6 +125,9 @@ class _Both(Condition):
         other = "OR" if self.operator == "AND" else "AND"
         return _Both(other, self.left.opposite(), self.right.opposite())
 
+    def moved(self, names: Mapping[str, str]) -> Condition:
+        return _Both(self.operator, self.left.moved(names), self.right.moved(names))
+
 
 class Column:
     """A column of the rows that a query is about; compare it with a value or another column."""
@@ -127,6 +142,10 @@ class Column:
     def sql(self) -> str:
         """Return the column as SQL, qualified and quoted."""
         return f"{quoted(self.table)}.{quoted(self.name)}"
+
+    def moved(self, names: Mapping[str, str]) -> Column:
+        """Return the column with another name for its table: old -> new."""
+        return Column(names.get(self.table, self.table), self.name, self._shape)
 
     def _compare(self, operator: str, other: object) -> Condition:
         if isinstance(other, Column):
@@ -246,12 +265,22 @@ class _Columns:
 
 
 class _Join(NamedTuple):
-    """The other side of a semijoin: its table, which comes first in FROM, ON and its condition."""
+    """The other side of a semijoin: its tables in the order of FROM, ON and its condition."""
 
     left: str
     right: str
-    on: str
+    on: tuple[Column, Column]
     condition: Condition | None
+
+    def moved(self, names: Mapping[str, str]) -> _Join:
+        """Return the join with other names for tables: old -> new."""
+        mine, theirs = self.on
+        return _Join(
+            names.get(self.left, self.left),
+            names.get(self.right, self.right),
+            (mine.moved(names), theirs.moved(names)),
+            None if self.condition is None else self.condition.moved(names),
+        )
 
 
 class Query(Generic[R]):
@@ -373,7 +402,7 @@ class Query(Generic[R]):
         mine, theirs = found.left, found.right
         if mine.table != self.table:
             mine, theirs = theirs, mine
-        return _Join(self.table, other.table, f"{mine.sql()} = {theirs.sql()}", condition)
+        return _Join(self.table, other.table, (mine, theirs), condition)
 
     def _columns(self) -> Any:
         """Return what stands for a row while a lambda runs."""
@@ -385,6 +414,21 @@ class Query(Generic[R]):
             },
         )
 
+    @property
+    def tables(self) -> tuple[str, ...]:
+        """The names of the tables that it reads."""
+        return (self.table,) if self._join is None else (self._join.left, self._join.right)
+
+    def moved(self, names: Mapping[str, str]) -> Query[R]:
+        """Return the query with other names for tables, old -> new: those of included modules."""
+        condition, join = self._condition, self._join
+        return Query(
+            names.get(self.table, self.table),
+            self._fields,
+            None if condition is None else condition.moved(names),
+            None if join is None else join.moved(names),
+        )
+
     def sql(self) -> str:
         """Return the query as SQL."""
         join = self._join
@@ -394,7 +438,7 @@ class Query(Generic[R]):
         else:
             everything = (
                 f"SELECT {quoted(self.table)}.* FROM {quoted(join.left)} "  # noqa: S608 - likewise
-                f"JOIN {quoted(join.right)} ON {join.on}"
+                f"JOIN {quoted(join.right)} ON {join.on[0].sql()} = {join.on[1].sql()}"
             )
             conditions = [self._condition, join.condition]
             if join.right == self.table:
