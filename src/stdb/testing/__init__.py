@@ -10,14 +10,22 @@ import typing
 if typing.TYPE_CHECKING:
     from .fuzzing import fuzz
     from .machine import ModuleMachine, state_machine
+    from .recording import Recording, record
+    from .replay import ReplayDiffers, assert_replays
+    from .state import fingerprint
     from .steps import InvariantBroken
     from .strategies import arguments, rows
 
 __all__ = [
     "InvariantBroken",
     "ModuleMachine",
+    "Recording",
+    "ReplayDiffers",
     "arguments",
+    "assert_replays",
+    "fingerprint",
     "fuzz",
+    "record",
     "rows",
     "state_machine",
 ]
@@ -26,7 +34,12 @@ __all__ = [
 _FILES = {
     "InvariantBroken": "steps",
     "ModuleMachine": "machine",
+    "Recording": "recording",
+    "ReplayDiffers": "replay",
     "arguments": "strategies",
+    "assert_replays": "replay",
+    "fingerprint": "state",
+    "record": "recording",
     "fuzz": "fuzzing",
     "rows": "strategies",
     "state_machine": "machine",

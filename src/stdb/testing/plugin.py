@@ -6,6 +6,7 @@ marker ``@pytest.mark.stdb_module(chat)``, or the setting ``stdb_module = "chat.
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,10 +27,17 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "the module under test: 'package.file:name', or the path of a compiled one",
         default="",
     )
+    parser.addoption(
+        "--update-recordings",
+        action="store_true",
+        help="write the files of stdb.testing.assert_replays anew instead of comparing with them",
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Make the marker known."""
+    """Make the marker known, and tell `assert_replays` what it is to do."""
+    if config.getoption("--update-recordings"):
+        os.environ["STDB_UPDATE_RECORDINGS"] = "1"
     config.addinivalue_line(
         "markers", "stdb_module(module): the module that the fixture stdb_db is a database of"
     )

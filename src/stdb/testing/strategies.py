@@ -47,9 +47,9 @@ def rows(row_class: type[Any], **columns: Any) -> st.SearchStrategy[Any]:
     ... class Message(stdb.Row):
     ...     id: stdb.u64 = stdb.primary_key(auto_inc=True)
     ...     text: str
+    >>> db = stdb.Database(chat)
     >>> @given(stdb.testing.rows(Message))
     ... def test_messages_are_stored(message):
-    ...     db = stdb.Database(chat)
     ...     with db.transaction() as tx:
     ...         assert tx.db[Message].insert(message).text == message.text
     >>> test_messages_are_stored()
@@ -101,9 +101,10 @@ def arguments(
     ... def order_pizza(ctx: stdb.ReducerContext, size: stdb.u8, note: str) -> None:
     ...     if size > 50:
     ...         raise stdb.ReducerError("too large")
+    >>> db = stdb.Database(shop)
     >>> @given(stdb.testing.arguments("order_pizza", shop))
     ... def test_large_pizzas_are_refused(args):
-    ...     [error] = stdb.Database(shop).call_many("order_pizza", [args])
+    ...     [error] = db.call_many("order_pizza", [args])
     ...     assert (error is not None) == (args[0] > 50)
     >>> test_large_pizzas_are_refused()
     """
