@@ -1,0 +1,5 @@
+"""``python -m stdb``: the same as the command ``stdb``."""
+
+from stdb.cli import main
+
+main()

@@ -1,0 +1,111 @@
+"""Opening what a command works on: a database by name, by identity or by its own directory."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from ..database import Database
+from ..errors import DatabaseLocked
+from ..host import Host
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+database_argument = click.argument("database", metavar="DATABASE")
+yes_option = click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+
+
+def host_of(ctx: click.Context) -> Host:
+    """Return the host that the command works on."""
+    return Host(ctx.find_root().obj)
+
+
+def is_path(database: str) -> bool:
+    """Whether a database is given by its directory, not by a name: ``./chat.stdb``."""
+    return "/" in database or "\\" in database or database.endswith(".stdb")
+
+
+@contextmanager
+def reading(ctx: click.Context, database: str, *, follow: bool = False) -> Iterator[Database]:
+    """Open a database to read it, also while another process has it open; with a progress bar."""
+    with loading() as progress:
+        if is_path(database):
+            opened = Database.open(Path(database), readonly=True, follow=follow, progress=progress)
+        else:
+            with host_of(ctx) as host:
+                opened = host.open(database, readonly=True, follow=follow, progress=progress)
+    with opened:
+        yield opened
+
+
+@contextmanager
+def writing(ctx: click.Context, database: str) -> Iterator[Database]:
+    """Open a database to call its functions and change it; nobody else may have it open."""
+    with loading() as progress:
+        if is_path(database):
+            opened = Database.open(Path(database), run_stored=True, progress=progress)
+        else:
+            with host_of(ctx) as host:
+                opened = host.open(database, progress=progress)
+    with opened:
+        yield opened
+
+
+@contextmanager
+def writing_or_reading(ctx: click.Context, database: str) -> Iterator[tuple[Database, bool]]:
+    """Open a database, to write it if nobody has it open; give it, and whether that is so."""
+    try:
+        opened = writing(ctx, database)
+        found = opened.__enter__()
+    except DatabaseLocked:
+        with reading(ctx, database) as read:
+            yield read, False
+        return
+    try:
+        yield found, True
+    finally:
+        opened.__exit__(None, None, None)
+
+
+@contextmanager
+def loading() -> Iterator[Callable[[int, int], object] | None]:
+    """Show how far the recovery of a database is, when that takes long and a person looks."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    import time
+
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
+
+    began = time.monotonic()
+    bar = Progress(
+        TextColumn("loading"), BarColumn(), DownloadColumn(),
+        console=Console(stderr=True), transient=True,
+    )  # fmt: skip
+    task = bar.add_task("loading")
+
+    def tell(done: int, size: int) -> None:
+        if not bar.live.is_started and time.monotonic() - began > 0.5:
+            bar.start()
+        bar.update(task, completed=done, total=size)
+
+    try:
+        yield tell
+    finally:
+        bar.stop()
+
+
+def confirm(question: str, *, yes: bool) -> bool:
+    """Ask a yes-or-no question, of which no is the answer unless told otherwise."""
+    if yes:
+        click.echo("Skipping confirmation due to --yes", err=True)
+        return True
+    click.echo(f"{question} [y/N] ", nl=False, err=True)
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
