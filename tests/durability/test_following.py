@@ -166,7 +166,7 @@ def test_segments_are_followed_plain_and_compressed(writer: Database, reader: Da
         add(writer, name)
         if position % 2:
             reader.catch_up()
-    seal(path_of(writer) / "clog", log.next_offset)
+    seal(path_of(writer) / "clog", 0, log.next_offset, lambda: True)
     add(writer, "g")
     reader.catch_up()
     assert names(reader) == list("abcdefg")

@@ -12,6 +12,7 @@ from tests.durability.bank import Account, Entry, balances, bank, contents, head
 
 import stdb
 from stdb import Database, Module, Row
+from stdb.durability import progress, recovery
 
 MODES = ["async", "sync", None]
 
@@ -230,6 +231,43 @@ def test_other_owner_is_refused(path: Path) -> None:
     with pytest.raises(stdb.UsageError, match="belongs to"):
         Database(bank, path=path, owner=stdb.Identity(5))
     Database(bank, path=path).close()
+
+
+# -- long recoveries ---------------------------------------------------------------------------
+
+
+def test_progress_of_a_recovery_is_told(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recovery, "_TELL_SECONDS", 0)
+    with Database(bank, path=path) as db:
+        for _ in range(10_000):
+            db.call("transfer", 1, 2, 0)
+            db.call("transfer", 2, 1, 1)
+            db.call("transfer", 1, 2, 1)
+    size = head(path).stat().st_size
+    told: list[tuple[int, int]] = []
+    Database(bank, path=path, progress=lambda *numbers: told.append(numbers)).close()
+    assert len(told) > 3
+    assert told == sorted(told)
+    assert told[-1] == (size, size)
+    assert {total for _, total in told} == {size}
+
+
+def test_progress_can_be_a_bar(
+    path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(recovery, "_TELL_SECONDS", 0)
+    with Database(bank, path=path) as db:
+        for number in range(5_000):
+            db.call("note", 1, f"{number}")
+    Database.open(path, readonly=True, progress=True).close()
+    assert capsys.readouterr().err == ""  # it was too fast to need one
+    monkeypatch.setattr(progress, "_PATIENCE_SECONDS", 0)
+    Database.open(path, readonly=True, progress=True).close()
+    shown = capsys.readouterr().err
+    assert shown.endswith("[##############################] 0 of 0 MB\n")
+    assert "recovering bank.stdb [#" in shown
+    with pytest.raises(stdb.UsageError, match="progress is True for a bar"):
+        Database.open(path, readonly=True, progress=3)  # type: ignore[arg-type]
 
 
 # -- modules -----------------------------------------------------------------------------------

@@ -17,7 +17,7 @@ from tests.types.strategies import shapes, struct_of, values_of
 
 import stdb
 from stdb import Database
-from stdb.durability import layout, pages, snapshotting
+from stdb.durability import layout, pages, recovery, snapshotting
 from stdb.durability.files import Disk
 from stdb.durability.rows import decode_pages, rows_of_pages
 from stdb.durability.sealing import seekable
@@ -391,6 +391,35 @@ def test_the_bytes_of_the_log_are_bounded_when_asked_for(tmp_path: Path, mode: A
         before = contents(db)
     with open_bank(path, **options) as db:
         assert contents(db) == before
+
+
+def test_reading_goes_on_when_the_writer_deletes_what_was_to_be_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the look at the directory and the reading, a newer snapshot takes over."""
+    path = tmp_path / "bank"
+    read = recovery.read_snapshot
+    tries = []
+    with open_bank(path, retain=1) as db:
+        fill(db, 5)
+        db.snapshot()
+        fill(db, 5)
+
+        def read_late(place: Any) -> Any:
+            tries.append(place.offset)
+            if len(tries) == 1:
+                db.snapshot()
+                fill(db, 1)
+                db.flush()
+                assert db._log is not None
+                assert db._log.snapshots is not None
+                db._log.snapshots.wait()
+            return read(place)
+
+        monkeypatch.setattr(recovery, "read_snapshot", read_late)
+        with Database.open(path, readonly=True) as reader:
+            assert contents(reader) == contents(db)
+    assert tries == [10, 20]
 
 
 def test_a_log_whose_snapshot_is_lost_says_what_is_missing(tmp_path: Path) -> None:

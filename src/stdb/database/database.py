@@ -25,7 +25,7 @@ from .publishing import Publishing, as_module
 from .querying import Querying
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from types import TracebackType
     from typing import Self
 
@@ -83,6 +83,9 @@ class Database(Calls, Procedures, Querying, Publishing, Durable):
     log_bytes_max : int or None
         How large the log may become: snapshots are written, and what is older deleted, in time for
         that. `retain` is 1 then unless something else is said.
+    progress : bool or callable
+        True shows a bar on stderr while a long log is read at the opening; a function is called
+        with the number of bytes that were read, and how many there are.
 
     Raises
     ------
@@ -135,6 +138,7 @@ class Database(Calls, Procedures, Querying, Publishing, Durable):
         limits: Limits | None = None,
         identity: Identity | None = None,
         log_bytes_max: int | None = None,
+        progress: Callable[[int, int], object] | bool = False,
         slow_ms: float | None = None,
         memory_limit: int | None = None,
     ) -> None:
@@ -161,8 +165,9 @@ class Database(Calls, Procedures, Querying, Publishing, Durable):
 
             snapshots = check_snapshots(snapshot_every, retain, log_bytes_max)
             options = Options(
-                path, durability, name or given.name, clock, owner, snapshots, identity=identity
-            )
+                path, durability, name or given.name, clock, owner, snapshots,
+                identity=identity, progress=progress,
+            )  # fmt: skip
             open_durable(self, program, options)
             return
         from ..storage.store import Store  # compiles the system tables: not at import

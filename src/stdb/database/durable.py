@@ -47,7 +47,7 @@ class Durable(Core):
         retain: int | None = None,
         log_bytes_max: int | None = None,
         at: int | None = None,
-        progress: Callable[[int, int], object] | None = None,
+        progress: Callable[[int, int], object] | bool = False,
         keys: TokenKeys | Iterable[TokenKeys] | None = None,
         limits: Limits | None = None,
         http: HttpPolicy | bool = True,
@@ -84,8 +84,9 @@ class Durable(Core):
         follow : bool
             With `readonly`: what another process goes on to commit appears here, a few
             milliseconds later, a publish too. See `catch_up`.
-        progress : callable, optional
-            Called with the number of bytes of the log that were read, and how many there are.
+        progress : bool or callable
+            True shows a bar on stderr while a long log is read. A function is called with the
+            number of bytes that were read, and how many there are.
 
         Raises
         ------

@@ -12,7 +12,14 @@ from threading import Condition, RLock
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..clock import SystemClock
-from ..errors import CorruptLogError, DatabaseNotFound, PublishError, TransactionError, UsageError
+from ..errors import (
+    CorruptLogError,
+    DatabaseNotFound,
+    PublishError,
+    TransactionError,
+    UsageError,
+    shorten,
+)
 from ..runtime import Services
 from ..runtime.log_files import DIRECTORY as LOG_FILES
 from ..runtime.log_files import LogFiles
@@ -45,7 +52,7 @@ class Options(NamedTuple):
     readonly: bool = False
     must_exist: bool = False
     at: int | None = None
-    progress: Callable[[int, int], object] | None = None
+    progress: Callable[[int, int], object] | bool = False
     identity: Identity | None = None
     run_stored: bool = False
     follow: bool = False
@@ -70,8 +77,9 @@ def open_durable(database: Database, program: Program | None, options: Options) 
     mode = check_mode(options.mode)
     path = as_path(options.path)
     directory = log_directory(path, must_exist=options.must_exist)
+    progress = _progress(options.progress, path)
     if options.readonly:
-        recovered = recover(directory, Store, until=options.at, progress=options.progress)
+        recovered = recover(directory, Store, until=options.at, progress=progress)
         _set_up(database, program, options, path, recovered)
         _complete_system_tables(database)
         database._store.recorder = refuse_write
@@ -87,7 +95,7 @@ def open_durable(database: Database, program: Program | None, options: Options) 
     lock = DirectoryLock(path)
     log = None
     try:
-        recovered = recover(directory, Store, progress=options.progress, is_owner=True)
+        recovered = recover(directory, Store, progress=progress, is_owner=True)
         is_new = recovered.program is None
         if not is_new:
             _check_owner(recovered.program, options, path)
@@ -108,6 +116,22 @@ def open_durable(database: Database, program: Program | None, options: Options) 
         raise
     _open_databases.add(database)
     database._start_schedules()
+
+
+def _progress(wanted: Any, path: Path) -> Any:
+    """Return what is told of the progress of a recovery, or None."""
+    from ..durability import ProgressBar
+
+    if wanted is True:
+        return ProgressBar(path.name)
+    if wanted is False or wanted is None:
+        return None
+    if not callable(wanted):
+        raise UsageError(
+            f"progress is True for a bar, or a function of two numbers (bytes read, bytes in all), "
+            f"not {shorten(wanted)}"
+        )
+    return wanted
 
 
 def _check_owner(row: Any, options: Options, path: Path) -> None:

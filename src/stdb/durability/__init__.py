@@ -8,6 +8,7 @@ from .following import LogFollower, LogMoved
 from .history import Chronicle, LoggedTransaction, RowChanges, history
 from .lock import DirectoryLock
 from .log import Log, Mode, check_mode
+from .progress import ProgressBar
 from .recorder import Call, Recorder
 from .recovery import LOG_DIRECTORY, Recovered, Recovery, as_path, fill, log_directory, recover
 from .repair import Repair, repair
@@ -30,6 +31,7 @@ __all__ = [
     "LoggedTransaction",
     "Mode",
     "Mutations",
+    "ProgressBar",
     "Recorder",
     "Recovered",
     "Recovery",

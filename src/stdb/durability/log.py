@@ -23,6 +23,7 @@ from __future__ import annotations
 import atexit
 import os
 import queue
+import sys
 import threading
 import time
 import weakref
@@ -190,7 +191,7 @@ class Log:
                 continue
             with self._flushing:
                 if self._durable < target:
-                    if self._batch > 1:
+                    if self._batch > 1 and self._mode == "sync":
                         self._await_company()
                     self._bring(sync=True)
             self._tell()
@@ -242,9 +243,14 @@ class Log:
         is_over = self._failure is not None or self._closed
         for waiter in self._awaited.copy():
             if is_over or waiter[0] < self._durable:
-                with suppress(ValueError):  # another thread was faster
+                try:
                     self._awaited.remove(waiter)
+                except ValueError:
+                    continue  # another thread was faster
+                try:
                     waiter[1]()
+                except Exception:  # noqa: BLE001 - the log's own thread must go on
+                    sys.excepthook(*sys.exc_info())
 
     # -- writing ------------------------------------------------------------------------------
 
@@ -429,8 +435,6 @@ def _close_all() -> None:
         try:
             log.close()
         except DurabilityError as error:
-            import sys
-
             print(f"stdb: {error}", file=sys.stderr)  # noqa: T201 - nobody is left to raise it to
 
 

@@ -165,6 +165,30 @@ def recover(
     UsageError
         There is no transaction `until`, or nothing leads to it any more.
     """
+    while True:
+        before = _names(directory)
+        try:
+            return _recover(directory, make_store, until, progress, is_owner)
+        except (CorruptLogError, FileNotFoundError):
+            # The process that has it open may have deleted what newer snapshots made superfluous.
+            if is_owner or _names(directory) == before:
+                raise
+
+
+def _names(directory: Path) -> list[str]:
+    """Return which segments and snapshots there are."""
+    segments = [segment.path.name for segment in list_segments(directory)]
+    places = list_snapshots(directory.parent / SNAPSHOTS_DIRECTORY)
+    return segments + [place.path.name for place in places]
+
+
+def _recover(
+    directory: Path,
+    make_store: Callable[[], Store],
+    until: int | None,
+    progress: Progress | None,
+    is_owner: bool,
+) -> Recovered:
     began = time.perf_counter()
     snapshots = directory.parent / SNAPSHOTS_DIRECTORY
     skipped = discard_incomplete(snapshots) if is_owner else []

@@ -51,23 +51,22 @@ def seekable(data: bytes) -> bytes:
     return b"".join((*frames, head, entries, footer))
 
 
-def seal(directory: Path, before: int, go_on: Callable[[], bool] = lambda: True) -> None:
+def seal(directory: Path, needed: int, before: int, go_on: Callable[[], bool]) -> None:
     """Compress the segments that lie wholly before the one with transaction `before`.
 
-    The newest segment stays as it is, whatever it holds. `go_on` is asked before each one takes
-    its place: when the process that wanted it has ended, another one may have deleted it.
+    Those wholly before transaction `needed` stay as they are, and so does the newest one, whatever
+    it holds. `go_on` is asked before each one takes its place: when the process that wanted it has
+    ended, another one may have deleted it.
     """
     segments = list_segments(directory)
     for segment, following in itertools.pairwise(segments):
         if following.start > before:
             return
-        with segment.path.open("rb") as file:
-            if file.read(4) != ZSTD_MAGIC:
-                file.seek(0)
-                _replace(segment.path, seekable(file.read()), go_on)
+        if following.start > needed and not _is_compressed(segment.path):
+            _replace(segment.path, seekable(segment.path.read_bytes()), go_on)
 
 
-def compress_snapshot(place: SnapshotPlace, go_on: Callable[[], bool] = lambda: True) -> None:
+def compress_snapshot(place: SnapshotPlace, go_on: Callable[[], bool]) -> None:
     """Compress the files of a snapshot that is not the newest, the list of contents last.
 
     `go_on` as for `seal`.

@@ -275,10 +275,15 @@ class Snapshots:
         return write
 
     def _compress(self, go_on: Callable[[], bool]) -> None:
-        """Compress the log before the newest snapshot, and the snapshots before it."""
+        """Compress the log before the newest snapshot, and the snapshots before it.
+
+        Not what is to be deleted now that this snapshot is there.
+        """
         places = list_snapshots(self._directory)
-        seal(self._log_directory, places[-1].offset, go_on)
-        for place in places[:-1]:
+        kept = places if self._retain is None else places[-self._retain :]
+        needed = 0 if self._retain is None or len(places) < self._retain else kept[0].offset + 1
+        seal(self._log_directory, needed, places[-1].offset, go_on)
+        for place in kept[:-1]:
             compress_snapshot(place, go_on)
 
     # -- when it is written -----------------------------------------------------------------------
@@ -319,8 +324,10 @@ class Snapshots:
         While a snapshot is being written, this waits for its end.
         """
         if self._retain is not None and not self._is_stopped and not self.is_running:
-            self._tidying = threading.Thread(target=self._drop, name="stdb tidying", daemon=True)
-            self._tidying.start()
+            thread = threading.Thread(target=self._drop, name="stdb tidying", daemon=True)
+            with suppress(RuntimeError):  # at the end of the interpreter no threads begin
+                thread.start()
+                self._tidying = thread
 
     def _failed(self, offset: int, reason: str) -> None:
         self.failure = f"the snapshot after transaction {offset} was not written: {reason}"
