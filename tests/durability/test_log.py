@@ -204,7 +204,7 @@ def test_readonly_reads_beside_the_writer_and_writes_nothing(path: Path) -> None
             ):
                 tx.db["account"].clear()
             assert balances(reader)[2] == 1_005
-            with pytest.raises(stdb.UnknownName):
+            with pytest.raises(stdb.TransactionError, match="readonly=True"):
                 reader.call("transfer", 1, 2, 5)
         assert {each: each.stat().st_mtime_ns for each in path.rglob("*")} == files
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from threading import RLock
 from time import time_ns
 from typing import TYPE_CHECKING, Any, Final
+from weakref import ref
 
 from ..errors import TypeMismatch, shorten
 from ..types.values import Identity, TimeDuration, Timestamp
@@ -92,7 +93,8 @@ class Meter:
     __slots__ = ("_database", "_lock", "_slow", "counts", "slow_nanos", "statements", "timings")
 
     def __init__(self, database: Core, slow_ms: float | None) -> None:
-        self._database = database
+        # Weakly: a database that nobody holds any more gives its lock back at once.
+        self._database = ref(database)
         self._slow: Database | None = None
         self._lock = RLock()
         #: Name -> how many calls succeeded.
@@ -140,12 +142,17 @@ class Meter:
         """Keep a statement that was slow."""
         self._keep(
             "slow_query",
-            at=Timestamp(self._database._micros()),
+            at=Timestamp(self._core()._micros()),
             sql=sql,
             sender=sender,
             duration=TimeDuration(nanos // 1000),
             rows=rows,
         )
+
+    def _core(self) -> Core:
+        database = self._database()
+        assert database is not None  # it is what measures
+        return database
 
     def _keep(self, table: str, **columns: Any) -> None:
         slow = self.slow()
@@ -159,7 +166,7 @@ class Meter:
         """Return the database of what was slow."""
         with self._lock:
             if self._slow is None:
-                self._slow = _slow_database(self._database)
+                self._slow = _slow_database(self._core())
             return self._slow
 
 
