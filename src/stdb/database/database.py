@@ -138,7 +138,7 @@ class Database(Calls, Procedures, Querying, Publishing, Durable):
         limits: Limits | None = None,
         identity: Identity | None = None,
         log_bytes_max: int | None = None,
-        progress: Callable[[int, int], object] | bool = False,
+        progress: Callable[[int, int], object] | bool | None = None,
         slow_ms: float | None = None,
         memory_limit: int | None = None,
     ) -> None:

@@ -47,7 +47,7 @@ class Durable(Core):
         retain: int | None = None,
         log_bytes_max: int | None = None,
         at: int | None = None,
-        progress: Callable[[int, int], object] | bool = False,
+        progress: Callable[[int, int], object] | bool | None = None,
         keys: TokenKeys | Iterable[TokenKeys] | None = None,
         limits: Limits | None = None,
         http: HttpPolicy | bool = True,

@@ -52,7 +52,7 @@ class Options(NamedTuple):
     readonly: bool = False
     must_exist: bool = False
     at: int | None = None
-    progress: Callable[[int, int], object] | bool = False
+    progress: Callable[[int, int], object] | bool | None = None
     identity: Identity | None = None
     run_stored: bool = False
     follow: bool = False
