@@ -312,6 +312,43 @@ def test_other_calls_come_between_the_transactions_of_a_procedure() -> None:
     assert [s.name for s in db.tables.step] == ["first", "between", "second"]
 
 
+def test_many_procedures_run_at_once_while_reducers_go_on() -> None:
+    module = Module("m")
+    count = 8
+    together = threading.Barrier(count + 1)
+
+    @module.table()
+    class Entry(Row):
+        id: u64 = primary_key(auto_inc=True)
+
+    @module.reducer
+    def enter(ctx: ReducerContext) -> None:
+        ctx.db[Entry].insert(Entry())
+
+    @module.procedure
+    def work(ctx: ProcedureContext) -> None:
+        together.wait(10)  # they are all inside, and so is nobody's transaction
+        for _ in range(20):
+            with ctx.transaction() as tx:
+                tx.db[Entry].insert(Entry())
+        together.wait(10)
+
+    db = Database(module)
+    threads = [threading.Thread(target=db.procedures.work) for _ in range(count)]
+    for thread in threads:
+        thread.start()
+    db.call("enter")
+    together.wait(10)
+    for _ in range(20):
+        db.call("enter")
+    together.wait(10)
+    for thread in threads:
+        thread.join(10)
+    assert len(db.tables.entry) == 20 * count + 21
+    assert sorted(entry.id for entry in db.tables.entry) == list(range(1, 20 * count + 22))
+    db.check()
+
+
 def test_with_tx_gives_back_what_its_body_returns() -> None:
     module = Module("m")
 
