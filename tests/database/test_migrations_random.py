@@ -85,7 +85,7 @@ def build(tables: dict[str, dict[str, Any]]) -> stdb.Module:
     return module(*(table(name, **parts) for name, parts in tables.items()))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(s.data())
 def test_any_two_modules(data: s.DataObject) -> None:
     before = data.draw(modules())
