@@ -88,8 +88,13 @@ class ManualClock:
             self._micros = (start - _EPOCH) // _MICRO
         elif isinstance(start, int):
             self._micros = int(start)
-        else:
+        elif isinstance(getattr(start, "micros", None), int):
             self._micros = start.micros
+        else:
+            raise TypeError(
+                "a clock starts at a Timestamp, an aware datetime or microseconds since 1970, not "
+                f"{shorten(start)}"
+            )
 
     def micros(self) -> int:
         """Return the microseconds since 1970-01-01 UTC that the clock shows."""

@@ -55,12 +55,21 @@ class ReducerError(Error):
 
     Raise it in a reducer to refuse a call; the caller gets the message.
 
+    Attributes
+    ----------
+    message : str
+        What the reducer said.
+
     Examples
     --------
     >>> import stdb
-    >>> str(stdb.ReducerError("messages must not be empty"))
+    >>> stdb.ReducerError("messages must not be empty").message
     'messages must not be empty'
     """
+
+    def __init__(self, *args: object) -> None:
+        super().__init__(*args)
+        self.message = super().__str__()
 
 
 class ModuleError(ReducerError):
@@ -121,6 +130,8 @@ class UniqueConstraintViolation(ConstraintViolation):
         The table and the constraint's name.
     columns : tuple of str
         The columns of the constraint.
+    column : str
+        The same as one text: the column, or ``"game, seat"`` for several.
     value : object
         What they hold: the value itself for one column, a tuple for several.
     """
@@ -139,6 +150,11 @@ class UniqueConstraintViolation(ConstraintViolation):
         self.constraint = constraint
         self.columns = columns
         self.value = value
+
+    @property
+    def column(self) -> str:
+        """The column whose value is taken; for a group of columns, all of them."""
+        return ", ".join(self.columns)
 
 
 class ScheduleTooLong(ConstraintViolation):

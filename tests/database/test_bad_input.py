@@ -526,3 +526,5 @@ def test_a_mistake_leaves_the_transaction_usable(db: Database) -> None:
 def test_a_clock_takes_aware_moments_only() -> None:
     with pytest.raises(TypeError, match="has no time zone"):
         ManualClock(datetime(2025, 1, 1))  # noqa: DTZ001
+    with pytest.raises(TypeError, match=r"a clock starts at a Timestamp, .*, not '2025-01-01'"):
+        ManualClock("2025-01-01")  # type: ignore[arg-type]

@@ -91,6 +91,7 @@ def test_a_failed_reducer_changes_nothing_and_its_message_reaches_the_caller(db:
     with pytest.raises(ReducerError, match=r"^no bread today$") as caught:
         db.call("add_and_refuse", "bread")
     assert not isinstance(caught.value, ModuleError)
+    assert caught.value.message == "no bread today"
     assert names(db) == []
     with db.transaction(readonly=True) as tx:
         assert list(tx.db.item.name.filter("bread")) == []
@@ -120,6 +121,7 @@ def test_an_error_of_stdb_reaches_the_caller_as_itself(db: Database) -> None:
     with pytest.raises(UniqueConstraintViolation) as caught:
         db.call("clash")
     assert (caught.value.table, caught.value.columns, caught.value.value) == ("item", ("id",), 1)
+    assert caught.value.column == "id"
     assert names(db) == []
     assert db.logs()[-1].level == "Error"
 

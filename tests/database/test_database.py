@@ -92,6 +92,16 @@ def test_tables_are_looked_at_outside_a_transaction() -> None:
     assert repr(db.tables.note).startswith("<table 'note' (id: u64, author: Identity")
     with pytest.raises(stdb.UnknownName, match="did you mean 'note'"):
         _ = db.tables.notes
+    assert db.tables[Note].rows() == db.tables.note.rows()
+    with pytest.raises(stdb.UnknownName, match="no table 'Database'"):
+        _ = db.tables[Database]
+
+
+def test_a_table_that_is_only_shown_says_how_to_change_it() -> None:
+    db = Database(notes)
+    with pytest.raises(stdb.UnknownName, match=r"with db.transaction\(\) as tx: tx.db.note"):
+        db.tables.note.insert(title="one")
+    assert not hasattr(db.tables.note, "_repr_html_")
 
 
 def test_a_database_runs_its_module_as_it_was() -> None:

@@ -215,6 +215,70 @@ def test_an_index_over_several_columns_is_reached_by_its_name() -> None:
             tx.db.seat.insert(game=1, seat=2, who="bob")
 
 
+def test_the_decorator_may_list_indexes_that_are_named_after_their_columns() -> None:
+    module = Module("m")
+
+    @module.table(
+        indexes=[
+            unique("game", "seat"),
+            index("who", "game", algorithm="hash"),
+            index("seat", algorithm="direct"),
+        ]
+    )
+    class Seat(Row):
+        game: u32
+        seat: u8
+        who: str
+
+    db = Database(module)
+    with db.transaction() as tx:
+        row = tx.db.seat.insert(game=1, seat=2, who="ann")
+        assert tx.db.seat.game_seat.find(1, 2) == row
+        assert list(tx.db.seat.who_game.filter("ann", 1)) == [row]
+        assert list(tx.db.seat.seat.filter(2)) == [row]
+        with pytest.raises(stdb.UniqueConstraintViolation, match=r"\(game, seat\) = \(1, 2\)"):
+            tx.db.seat.insert(game=1, seat=2, who="bob")
+    [seat] = db.describe()["tables"]
+    assert [found["algorithm"] for found in seat["indexes"]] == ["btree", "hash", "direct"]
+
+
+def test_indexes_of_the_decorator_belong_to_that_table_alone() -> None:
+    module = Module("m")
+
+    class Seat(Row):
+        game: u32
+        seat: u8
+
+    indexed = module.table("indexed", indexes=(index("game", "seat"),))(Seat)
+    module.table("plain")(indexed)
+    db = Database(module)
+    with db.transaction() as tx:
+        assert list(tx.db.indexed.game_seat.filter(1)) == []
+        with pytest.raises(stdb.UnknownName, match="game_seat"):
+            _ = tx.db.plain.game_seat
+
+
+@pytest.mark.parametrize(
+    ("indexes", "message"),
+    [
+        ([index("game", "chair")], "no column 'chair'; there are: game, seat"),
+        ([index()], "names its columns"),
+        ([column()], "indexes takes index"),
+        (["game"], "indexes takes index"),
+        ([index("game", "seat", algorithm="direct")], "a direct index is over one column"),
+        ([index("game", "seat"), unique("game", "seat")], "has an index 'game_seat' already"),
+    ],
+)
+def test_indexes_that_no_table_can_have_are_refused(indexes: list[Any], message: str) -> None:
+    module = Module("m")
+    with pytest.raises(DefinitionError, match=message):
+
+        @module.table(indexes=indexes)
+        class Seat(Row):
+            game: u32
+            seat: u8
+
+
 def test_an_index_name_that_is_a_method_is_reached_in_brackets() -> None:
     module = Module("m")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..errors import UsageError, unknown_name
+from ..errors import UnknownName, UsageError, unknown_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -54,6 +54,15 @@ class DatabaseTable:
         """Whether every client may read it."""
         return self._table.definition.is_public
 
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        raise UnknownName(
+            f"db.tables.{self._name} only shows its rows, and has no {name!r}: look up and change "
+            f"in a transaction, as with db.transaction() as tx: tx.db.{self._name}.…",
+            unknown=name,
+        )
+
     def rows(self) -> list[Any]:
         """Return all rows."""
         with self._store.reading():
@@ -89,7 +98,9 @@ class DatabaseTables:
             return DatabaseTables(self._store, prefix)
         return self[name]
 
-    def __getitem__(self, name: str) -> DatabaseTable:
+    def __getitem__(self, name: str | type[Any]) -> DatabaseTable:
+        if isinstance(name, type):
+            return self._table_of(name)
         table = self._store.by_name.get(f"{self._prefix}{name}")
         if table is None:
             raise unknown_name("table", name, self)
@@ -98,6 +109,22 @@ class DatabaseTables:
                 f"{name!r} is a view: read it by SQL, as a sender: db.sql(…, sender=…)"
             )
         return DatabaseTable(table.name, self._store)
+
+    def _table_of(self, row_class: type[Any]) -> DatabaseTable:
+        """Return the table whose rows are of `row_class`."""
+        of_class = [
+            table
+            for table in self._store.by_name.values()
+            if table.shape.cls is row_class and not table.is_view
+        ]
+        if len(of_class) == 1:
+            return DatabaseTable(of_class[0].name, self._store)
+        if of_class:
+            names = ", ".join(table.name for table in of_class)
+            raise UsageError(
+                f"{row_class.__name__} is the row of several tables ({names}); name the one"
+            )
+        raise unknown_name("table", row_class.__name__, self)
 
     def __iter__(self) -> Iterator[str]:
         names, prefix = self._store.user_table_names(), self._prefix

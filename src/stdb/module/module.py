@@ -16,12 +16,12 @@ from ..types.annotations import Scope
 from .functions import FunctionDeclaration, ReducerDeclaration, declare_reducer
 from .outside import Outside
 from .program import PYTHON, Program
-from .rows import TableDeclaration, declare_row
+from .rows import TableDeclaration, declare_indexes, declare_row
 from .visibility import Visibility, caller
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from ..schema import ModuleDef
     from ..schema.raw_v10 import RawModuleDefV10
@@ -121,6 +121,7 @@ class Module(Visibility, Outside):
         public: bool = False,
         event: bool = False,
         scheduled: Callable[..., Any] | str | None = None,
+        indexes: Iterable[object] = (),
     ) -> Callable[[type[C]], type[C]]:
         """Declare a table; the decorated class becomes the class of its rows.
 
@@ -135,6 +136,9 @@ class Module(Visibility, Outside):
         scheduled : callable or str, optional
             The reducer or procedure that each row calls, with the row, when its time has come.
             The row has a column of type `ScheduleAt` and a primary key of type ``u64``.
+        indexes : iterable of index and unique, optional
+            Indexes of this table beside those of the class, named after their columns:
+            ``indexes=[index("player", "level")]`` is ``ctx.db.score.player_level``.
 
         Raises
         ------
@@ -157,7 +161,7 @@ class Module(Visibility, Outside):
                 f"write @{self.name}.table() with parentheses above the class; a name is a str, "
                 f"not {name!r}"
             )
-        scope = Scope(caller())
+        scope, listed = Scope(caller()), tuple(indexes)
 
         def declare(cls: type[C]) -> type[C]:
             from ..schema.names import snake_case
@@ -173,7 +177,13 @@ class Module(Visibility, Outside):
 
                 check_scheduled(scheduled, row, table_name, self.name)
             declaration = TableDeclaration(
-                table_name, row, public, event, f"{cls.__module__}.{cls.__qualname__}", scheduled
+                table_name,
+                row,
+                public,
+                event,
+                f"{cls.__module__}.{cls.__qualname__}",
+                scheduled,
+                declare_indexes(listed, row, f"table {table_name!r}"),
             )
             before = self._tables.get(table_name)
             if before is not None and before.place != declaration.place:

@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from .functions import FunctionDeclaration, ReducerDeclaration
     from .handlers import Route
     from .procedures import ProcedureDeclaration
-    from .rows import RowDeclaration, TableDeclaration
+    from .rows import TableDeclaration
     from .views import ViewDeclaration
 
 _LIFECYCLES = {
@@ -223,8 +223,8 @@ def _raw_views(views: list[ViewDeclaration], builder: TypespaceBuilder) -> Itera
 class _Keys:
     """The indexes, constraints and sequences that the markers of one table ask for."""
 
-    def __init__(self, table: str, row: RowDeclaration) -> None:
-        self.table = table
+    def __init__(self, table: TableDeclaration) -> None:
+        row = table.row
         self.names = [column.name for column in row.columns]
         self.primary_key: list[int] = []
         self.indexes: dict[tuple[str, tuple[int, ...]], str] = {}
@@ -232,18 +232,20 @@ class _Keys:
         self.sequences: list[int] = []
         for position, column in enumerate(row.columns):
             for marker in column.markers:
-                self._take(marker, (position,), column.name)
-        for name, marker in row.indexes:
-            self._take(marker, tuple(self.names.index(text) for text in marker.texts), name)
+                # Behind a column, the text of an index is its algorithm.
+                algorithm = marker.texts[0] if marker.texts else marker.algorithm
+                self._take(marker, algorithm, (position,), column.name)
+        for name, marker in (*row.indexes, *table.indexes):
+            columns = tuple(self.names.index(text) for text in marker.texts)
+            self._take(marker, marker.algorithm, columns, name)
 
-    def _take(self, marker: Marker, columns: tuple[int, ...], accessor: str) -> None:
+    def _take(
+        self, marker: Marker, algorithm: str, columns: tuple[int, ...], accessor: str
+    ) -> None:
         if marker.auto_inc:
             self.sequences.extend(columns)
         if marker.kind == "column":
             return
-        algorithm: str = marker.algorithm
-        if marker.kind == "index" and len(columns) == 1 and marker.texts and accessor in self.names:
-            algorithm = marker.texts[0]
         self.indexes.setdefault((_ALGORITHMS[algorithm], columns), accessor)
         if marker.kind in ("primary_key", "unique") and columns not in self.unique:
             self.unique.append(columns)
@@ -254,7 +256,7 @@ class _Keys:
 def _raw_table(table: TableDeclaration, builder: TypespaceBuilder) -> RawTableV10:
     ref = builder.use(table.row.shape)
     assert isinstance(ref, at.Ref)
-    keys = _Keys(table.name, table.row)
+    keys = _Keys(table)
     return RawTableV10(
         source_name=table.name,
         product_type_ref=ref.index,

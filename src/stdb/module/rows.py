@@ -46,7 +46,7 @@ from .markers import ALGORITHMS, MISSING, Marker
 from .query import Query
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from ..types.annotations import Scope
 
@@ -131,7 +131,8 @@ class RowDeclaration(msgspec.Struct, frozen=True):
 class TableDeclaration(msgspec.Struct, frozen=True):
     """A table as its module declares it; `place` says where.
 
-    `scheduled` is the function that its rows call, or the name of it.
+    `scheduled` is the function that its rows call, or the name of it; `indexes` are those of this
+    table alone, beside those of its row class.
     """
 
     name: str
@@ -140,6 +141,7 @@ class TableDeclaration(msgspec.Struct, frozen=True):
     event: bool
     place: str
     scheduled: Callable[..., Any] | str | None = None
+    indexes: tuple[tuple[str, Marker], ...] = ()
 
 
 #: What of a class body does not go into the row class.
@@ -267,17 +269,47 @@ def _class_indexes(cls: type[Any], columns: set[str], place: str) -> Iterator[tu
                     f"{place}: {name} = {value.kind}() has no columns; name them, or annotate "
                     f"{name!r} to make it a column"
                 )
-            for column in value.texts:
-                if column not in columns:
-                    raise DefinitionError(
-                        f"{place}, index {name!r}: " + str(unknown_name("column", column, columns))
-                    )
-            if value.algorithm == "direct" and len(value.texts) > 1:
-                raise DefinitionError(
-                    f"{place}, index {name!r}: a direct index is over one column; use a btree"
-                )
+            _check_index(value, columns, f"{place}, index {name!r}")
             found[name] = value
     yield from found.items()
+
+
+def _check_index(marker: Marker, columns: set[str], where: str) -> None:
+    for column in marker.texts:
+        if column not in columns:
+            raise DefinitionError(f"{where}: " + str(unknown_name("column", column, columns)))
+    if marker.algorithm == "direct" and len(marker.texts) > 1:
+        raise DefinitionError(f"{where}: a direct index is over one column; use a btree")
+
+
+def declare_indexes(
+    indexes: Iterable[object], row: RowDeclaration, place: str
+) -> tuple[tuple[str, Marker], ...]:
+    """Return the indexes that a table has beside those of its row class, by name.
+
+    They are named after their columns: ``index("player", "level")`` is ``player_level``.
+    """
+    columns = {column.name for column in row.columns}
+    taken = dict(row.indexes)
+    declared: dict[str, Marker] = {}
+    for marker in indexes:
+        if not isinstance(marker, Marker) or marker.kind not in ("index", "unique"):
+            raise DefinitionError(
+                f"{place}: indexes takes index('…', …) and unique('…', …), not {shorten(marker)}"
+            )
+        if not marker.texts:
+            raise DefinitionError(
+                f"{place}: an index of the table names its columns, as in index('player', 'level')"
+            )
+        name = "_".join(marker.texts)
+        _check_index(marker, columns, f"{place}, index {name!r}")
+        if name in taken or name in declared:
+            raise DefinitionError(
+                f"{place} has an index {name!r} already; declare this one on the class, under a "
+                f"name of its own: by_{name} = {marker.kind}(…)"
+            )
+        declared[name] = marker
+    return tuple(declared.items())
 
 
 def make_row_class(
@@ -410,4 +442,11 @@ def _mender(row: str, column: ColumnDeclaration) -> Callable[[Any], Any]:
     return mend
 
 
-__all__ = ["ColumnDeclaration", "Row", "RowDeclaration", "declare_row", "make_row_class"]
+__all__ = [
+    "ColumnDeclaration",
+    "Row",
+    "RowDeclaration",
+    "declare_indexes",
+    "declare_row",
+    "make_row_class",
+]
