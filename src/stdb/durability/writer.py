@@ -86,7 +86,8 @@ class LogWriter:
         file = self._files.open(segment.path)
         if tail.size != tail.position:
             file.truncate(tail.position)
-            file.sync()
+        # What a process that died left may not be on the disk yet, and counts as durable now.
+        file.sync()
         self._index.open(segment.start, keep_below=start)
         return Place(file, segment.start, tail.position, start)
 

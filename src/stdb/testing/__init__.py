@@ -12,6 +12,7 @@ if typing.TYPE_CHECKING:
     from .machine import ModuleMachine, state_machine
     from .recording import Recording, record
     from .replay import ReplayDiffers, assert_replays
+    from .simulation import Simulation, SimulationFailed, simulate
     from .state import fingerprint
     from .steps import InvariantBroken
     from .strategies import arguments, rows
@@ -21,12 +22,15 @@ __all__ = [
     "ModuleMachine",
     "Recording",
     "ReplayDiffers",
+    "Simulation",
+    "SimulationFailed",
     "arguments",
     "assert_replays",
     "fingerprint",
     "fuzz",
     "record",
     "rows",
+    "simulate",
     "state_machine",
 ]
 
@@ -36,12 +40,15 @@ _FILES = {
     "ModuleMachine": "machine",
     "Recording": "recording",
     "ReplayDiffers": "replay",
+    "Simulation": "simulation",
+    "SimulationFailed": "simulation",
     "arguments": "strategies",
     "assert_replays": "replay",
     "fingerprint": "state",
     "record": "recording",
     "fuzz": "fuzzing",
     "rows": "strategies",
+    "simulate": "simulation",
     "state_machine": "machine",
 }
 

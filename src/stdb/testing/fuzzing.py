@@ -130,7 +130,7 @@ def fuzz(
     plan = Plan(module, setup, arguments, reducers)
     checks = tuple((name_of(invariant), invariant) for invariant in invariants)
     chosen = random.SystemRandom().randrange(1 << 32) if seed is None else seed
-    given = {key: _choices(choice, chosen) for key, choice in plan.given.items()}
+    given = {key: choices_of(choice, chosen) for key, choice in plan.given.items()}
 
     def attempt(planned: list[Step]) -> InvariantBroken | None:
         run = Run(plan.base, checks, allow)
@@ -247,7 +247,7 @@ def _step(
     return Step("call", name, args, caller)
 
 
-def _choices(choice: Any, seed: int) -> list[Any]:
+def choices_of(choice: Any, seed: int) -> list[Any]:
     """Return the values to choose from: those of a list, or some that a strategy gives."""
     if isinstance(choice, list | tuple | range | set | frozenset):
         values = list(choice)
