@@ -347,7 +347,10 @@ __attribute__((unused)) static void http_route(const char *handler, u8 method, c
     put_text(w, path);
 }
 
-/* Writes the description: names stand as they are written. */
+/* Writes the description. Names stand as they are written, or, with 1, are made snake_case. */
+#ifndef CASE_POLICY
+#define CASE_POLICY 0
+#endif
 __attribute__((unused)) static void describe(u32 sink) {
     static u8 head[16];
     Writer w = {head, 0};
@@ -356,7 +359,7 @@ __attribute__((unused)) static void describe(u32 sink) {
     put_u8(&w, 2);
     put_u32(&w, sections);
     put_u8(&w, S_CASE);
-    put_u8(&w, 0);
+    put_u8(&w, CASE_POLICY);
     write_sink(sink, head, w.len);
     for (u32 i = 0; i < SECTIONS; i++) {
         if (!section_items[i]) continue;

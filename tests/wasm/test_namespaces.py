@@ -1,4 +1,4 @@
-"""A module that includes another one: its things are called with the namespace in front."""
+"""Names: those of a module that another one includes, and those that have another case."""
 
 import pytest
 from tests.helpers.wasm_modules import built
@@ -35,3 +35,17 @@ def test_rows_of_each_are_of_classes_of_their_own(db: stdb.Database) -> None:
     assert type(outer) is not type(inner)
     with pytest.raises(stdb.TypeMismatch), db.transaction() as tx:
         tx.db["lib.thing"].insert(outer)
+
+
+def test_names_of_another_case() -> None:
+    """The database has them in snake_case; the module goes on to use its own."""
+    db = stdb.Database(built("cases.c"))
+    db.call("add_thing", "x")
+    db.reducers.add_thing(itsName="y")
+    assert db.sql("SELECT the_id, its_name FROM all_things").rows == [(1, "x"), (2, "y")]
+    assert [(row.the_id, row.its_name) for row in db.tables.all_things] == [(1, "x"), (2, "y")]
+    with db.transaction() as tx:
+        assert tx.db.all_things.the_id.find(2).its_name == "y"
+        assert tx.db.all_things.theId.find(1).its_name == "x"
+    with pytest.raises(stdb.ReducerError, match="no name"):
+        db.call("add_thing", "")

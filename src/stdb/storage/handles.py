@@ -175,9 +175,15 @@ class TableHandle(Generic[R]):
         self._table = table
         self._writable = writable
         self._handles: dict[str, IndexHandle[R]] = {}
+        by_column: dict[str, IndexHandle[R]] = {}
         for position, index in enumerate(table.indexes):
             name = _index_name(table, index)
-            self._handles[name] = self._index_handle(position, name)
+            self._handles[name] = handle = self._index_handle(position, name)
+            if len(index.definition.columns) == 1:
+                column = table.shape.fields[index.definition.columns[0]].attribute
+                by_column.setdefault(column, handle)
+        # A compiled module may call the index of a column otherwise than the column.
+        self._handles = {**by_column, **self._handles}
         for name, handle in self._handles.items():
             if name not in self.__dict__ and not hasattr(TableHandle, name):
                 self.__dict__[name] = handle
