@@ -1,5 +1,6 @@
 """What a hostile module cannot do: crash or hang the process, or touch what is not its own."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -178,7 +179,7 @@ def test_fuel_ends_a_call_after_the_same_work_each_time() -> None:
 
 
 def test_where_no_clock_ticks_fuel_stands_for_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engine(has_fuel=False), "ticks", False)
+    monkeypatch.setattr(engine(has_fuel=False).ticker, "works", False)
     db = stdb.Database(built("hostile.c"), limits=stdb.Limits(time_s=0.01))
     with pytest.raises(stdb.ModuleError, match="all fuel consumed"):
         db.call("spin", 0, 0)
@@ -206,6 +207,40 @@ def test_an_interrupt_ends_a_procedure_too() -> None:
     process.send_signal(signal.SIGINT)
     out, _ = process.communicate(timeout=30)
     assert (out, process.returncode) == ("interrupted\n0\n", 0)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there are no forks here")
+def test_forks_neither_hang_nor_lose_their_clock() -> None:
+    """Each falls at another moment of a tick; threads of the C library serve those."""
+    script = textwrap.dedent(f"""
+        import os, warnings
+        import stdb
+        warnings.simplefilter("ignore", DeprecationWarning)  # of forks beside threads
+        limits = stdb.Limits(time_s=0.1)
+        db = stdb.Database({str(built("hostile.c"))!r}, limits=limits)
+        db.call("fine", 0, 0)
+        for number in range(200):
+            child = os.fork()
+            if not child:
+                db.call("fine", 0, 0)
+                if number % 50 == 0:
+                    try:
+                        db.call("spin", 0, 0)
+                    except stdb.ModuleError:
+                        os._exit(0)
+                    os._exit(1)
+                os._exit(0)
+            assert os.waitpid(child, 0)[1] == 0
+        try:
+            db.call("spin", 0, 0)
+        except stdb.ModuleError:
+            print("still ticking")
+    """)
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        check=False, cwd=ROOT, capture_output=True, text=True, timeout=120,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout, done.stderr) == (0, "still ticking\n", "")
 
 
 def test_one_database_cannot_touch_another() -> None:

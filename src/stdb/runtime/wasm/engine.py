@@ -11,8 +11,8 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 from ...errors import InternalError, PublishError
-from . import ticker
 from .capi import CApi, load
+from .ticker import Ticker
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,8 +31,8 @@ class Engine:
         Whether compiled code counts what it does.
     pointer : object
         The ``wasm_engine_t *``.
-    ticks : bool
-        Whether its epoch moves on by itself: without, only fuel ends a loop.
+    ticker : Ticker
+        What moves its epoch on.
     """
 
     def __init__(self, *, has_fuel: bool) -> None:
@@ -56,9 +56,14 @@ class Engine:
             raise InternalError(f"wasmtime {self.api.version} does not take our settings")
         ffi = self.api.ffi
         increment = ffi.addressof(lib, "wasmtime_engine_increment_epoch")
-        self.ticks = ticker.start(
+        self.ticker = Ticker(
             int(ffi.cast("uintptr_t", self.pointer)), int(ffi.cast("uintptr_t", increment))
         )
+
+    @property
+    def ticks(self) -> bool:
+        """Whether its epoch moves on by itself: without, only fuel ends a loop."""
+        return self.ticker.works
 
     @property
     def fingerprint(self) -> str:

@@ -10,6 +10,8 @@ again by whoever called it.
 
 from __future__ import annotations
 
+import os
+import weakref
 from typing import TYPE_CHECKING, Any, Final
 
 from ...errors import Error, InternalError, ModuleError, PublishError
@@ -33,6 +35,19 @@ if TYPE_CHECKING:
 _TABLE_ELEMENTS_MAX: Final = 1_000_000
 _VALUES_MAX: Final = 16
 _DEADLINE_TYPE: Final = "wasmtime_error_t *(wasmtime_context_t *, void *, uint64_t *, uint8_t *)"
+
+
+_lanes: weakref.WeakSet[Lane] = weakref.WeakSet()
+
+
+def _in_child() -> None:
+    """Let each lane of a forked process begin with a fresh instance, and so with a clock."""
+    for lane in list(_lanes):
+        lane.is_sound = False
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_in_child)
 
 
 class OutOfTime(Exception):  # noqa: N818 - never leaves the library
@@ -71,6 +86,8 @@ class Lane:
         The procedure that runs, for its transactions.
     function : str or None
         What runs, for the log.
+    is_sound : bool
+        Whether the instance can take the next call.
     """
 
     def __init__(
@@ -101,11 +118,12 @@ class Lane:
         self._callbacks: list[Any] = []
         self._store: Any = None
         self._context = 0
-        self._is_sound = False
+        self.is_sound = False
         self._sender: Identity | None = None
         self._connection: ConnectionId | None = None
         self._functions: dict[str, Any] = {}
         self._link()
+        _lanes.add(self)
 
     def _make_values(self) -> None:
         ffi = self.api.ffi
@@ -156,6 +174,7 @@ class Lane:
             It broke on the way.
         """
         self.stop()
+        self.module.engine.ticker.ensure()
         ffi, lib = self.api.ffi, self.api.lib
         self._new_store()
         context = lib.wasmtime_store_context(self._store)
@@ -169,7 +188,7 @@ class Lane:
             self._fail("the module", error)
         self._take_exports(context, instance)
         description = self._prepare()
-        self._is_sound = True
+        self.is_sound = True
         return description
 
     def _new_store(self) -> None:
@@ -227,7 +246,7 @@ class Lane:
 
     def stop(self) -> None:
         """Give up the instance; the next call begins with a fresh one."""
-        self._is_sound = False
+        self.is_sound = False
         self.in_transaction = False
         self.reads = self.procedure = None
         self.memory.detach()
@@ -306,10 +325,10 @@ class Lane:
 
     def begin(self, function: str) -> None:
         """Get ready for a call of `function`, with a fresh instance if the last one is spoilt."""
-        if not self._is_sound:
+        if not self.is_sound:
             self.start()
         # Until it came back as it should.
-        self._is_sound = False
+        self.is_sound = False
         self.function = function
         self._ticks = self.written = 0
         if self._fuel is not None:
@@ -318,7 +337,7 @@ class Lane:
 
     def end(self) -> None:
         """Note that a call came back as it should."""
-        self._is_sound = True
+        self.is_sound = True
         if self.last_handle:
             self.forget_handles()
 
@@ -354,10 +373,10 @@ class Lane:
         args: bytes,
     ) -> tuple[int, list[bytes]]:
         """Run a reducer; return its code and what it wrote. The hot path: spelt out here."""
-        if not self._is_sound or self._fuel is not None:
+        if not self.is_sound or self._fuel is not None:
             self.begin(name)
         else:
-            self._is_sound = False
+            self.is_sound = False
             self.function = name
             self._ticks = self.written = 0
         values = self.values
@@ -385,7 +404,7 @@ class Lane:
         if error or self._trap[0]:
             self._fail(f"reducer {name!r}", error)
         code = signed(values[0])
-        self._is_sound = True
+        self.is_sound = True
         self.sinks.clear()
         if self.sources:
             self.sources.clear()
