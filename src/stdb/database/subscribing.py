@@ -344,6 +344,8 @@ class Subscribing:
             self._put(client, item)
             return
         handle._live = live
+        # Whoever keeps the views has moved what was held of the old ones to these.
+        handle._views = _views_of(live)
         evaluator.subscribe(client, handle, live)
 
 

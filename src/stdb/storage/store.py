@@ -394,7 +394,8 @@ class Store:
             if changes:
                 state.changes = changes
                 changed = True
-        if self.evaluated and not self.evaluated.isdisjoint(state.touched):
+        evaluated, touched = self.evaluated, state.touched
+        if evaluated and touched and (touched[0] in evaluated or not evaluated.isdisjoint(touched)):
             self._serial = state.serial = self._serial + 1
         if recorder is None and not changed:
             state.committed = True

@@ -88,7 +88,7 @@ class Evaluator:
         self.sinks: dict[Sink, set[object]] = {}
         self.calls: dict[int, Calling] = {}
         self.progress = progress
-        store.state.evaluate = self._evaluate
+        store.state.evaluate = self._make_evaluate()
 
     # -- queries ---------------------------------------------------------------------------------
 
@@ -210,45 +210,53 @@ class Evaluator:
 
     # -- a commit --------------------------------------------------------------------------------
 
-    def _evaluate(self, serial: int) -> None:
-        """Leave for each sink what the ending transaction changed.
+    def _make_evaluate(self) -> Callable[[int], None]:
+        """Return what ``State.end`` calls when a transaction touched a table that queries read.
 
-        Called again after an interrupt, it does all anew: a sink passes over what it finds of an
-        earlier attempt, which has the same serial in another `Commit`.
+        It leaves for each sink what the ending transaction changed. Called again after an
+        interrupt, it does all anew: a sink passes over what it finds of an earlier attempt, which
+        has the same serial in another `Commit`.
         """
-        progress = self.progress
-        if serial <= progress.done:
-            return
-        state = self._store.state
-        thread = state.thread or 0
-        micros = state.micros or self._micros()
-        called = self.calls.get(thread) if self.calls else None
-        if called is None or called.serial not in {0, serial}:
-            commit: Commit = (serial, micros, None, None)
-        else:
-            called.serial = serial
-            commit = (serial, micros, called.sink, called.call)
-        woken: list[Sink] = []
-        touched = state.touched
-        try:
-            quick = self._quick.get(touched[0]) if len(touched) == 1 else None
-            if quick is not None:
-                quick(commit, woken)
-            else:
-                self._evaluate_all(commit, woken)
-        except Exception:
-            # The transaction is committed. Whoever may have missed something starts anew.
-            _logger.exception("stdb: subscriptions could not be told of a commit")
-            for sink in self.sinks:
-                sink.lose()
-            woken = list(self.sinks)
-        if woken:
-            waiting = self._due.get(thread)
-            if waiting is None:
-                self._due[thread] = woken
-            else:
-                waiting.extend(woken)
-        progress.done = serial
+        # A closure: this is on the way of every commit.
+        progress, state, clock, due = self.progress, self._store.state, self._micros, self._due
+        find_quick, calls = self._quick.get, self.calls
+
+        def evaluate(serial: int) -> None:
+            if serial <= progress.done:
+                return
+            thread, touched = state.thread or 0, state.touched
+            caller = call = None
+            if calls:
+                calling = calls.get(thread)
+                if calling is not None and calling.serial in {0, serial}:
+                    calling.serial = serial
+                    caller, call = calling.sink, calling.call
+            commit = (serial, state.micros or clock(), caller, call)
+            woken: list[Sink] = []
+            try:
+                quick = find_quick(touched[0]) if len(touched) == 1 else None
+                if quick is not None:
+                    quick(commit, woken)
+                else:
+                    self._evaluate_all(commit, woken)
+            except Exception:
+                _logger.exception("stdb: subscriptions could not be told of a commit")
+                self._give_up(woken)
+            if woken:
+                waiting = due.get(thread)
+                if waiting is None:
+                    due[thread] = woken
+                else:
+                    waiting.extend(woken)
+            progress.done = serial
+
+        return evaluate
+
+    def _give_up(self, woken: list[Sink]) -> None:
+        """Have every sink start anew: the transaction is committed, and some may miss it."""
+        for sink in self.sinks:
+            sink.lose()
+        woken[:] = self.sinks
 
     def _evaluate_all(self, commit: Commit, woken: list[Sink]) -> None:
         hits: Hits = {}

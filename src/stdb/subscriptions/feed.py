@@ -88,6 +88,10 @@ class Feed:
         is_main = point.position == self._main_column
         if is_main and sole is not None and part.query.is_direct and part.key not in self.soles:
             part.is_sole = True
+            row = self.table.rows.get(part.key)
+            if row is not None:
+                # The very key of the row: then the look-up of a commit needs not compare.
+                part.key = self.table.main_key_of(row)
             self.soles[part.key] = sole
             return
         waiting = self._waiting(point.position)

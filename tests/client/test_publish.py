@@ -1,0 +1,200 @@
+"""A module is published while clients are connected."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+import stdb
+from stdb import (
+    Database,
+    Event,
+    Identity,
+    Module,
+    ReducerContext,
+    Row,
+    ViewContext,
+    primary_key,
+    u8,
+    u32,
+)
+
+ANN = Identity.from_claims("test", "ann")
+
+
+def make(version: int = 1, *, extra: bool = False, rule: str = "") -> tuple[Module, type[Any]]:
+    """Return a module and its row class: a class of its own each time, of the same shape."""
+    module = Module("players")
+    if extra:
+
+        @module.table(public=True, name="player")
+        class Longer(Row):
+            id: u32 = primary_key()
+            level: u8
+            owner: Identity
+            title: str = ""
+
+        player: type[Any] = Longer
+    else:
+
+        @module.table(public=True, name="player")
+        class Player(Row):
+            id: u32 = primary_key()
+            level: u8
+            owner: Identity
+
+            @property
+            def version(self) -> int:
+                return version
+
+        player = Player
+
+    @module.table(public=True)
+    class Other(Row):
+        id: u32 = primary_key()
+
+    @module.view(public=True)
+    def mine(ctx: ViewContext) -> list[player]:  # type: ignore[valid-type]
+        return [row for row in ctx.db.player if row.owner == ctx.sender and row.level >= version]
+
+    @module.reducer
+    def train(ctx: ReducerContext, id: u32) -> None:
+        row = ctx.db.player.id.find(id)
+        ctx.db.player.id.update(row.replace(level=row.level + version))
+
+    @module.client_disconnected
+    def gone(ctx: ReducerContext) -> None:
+        ctx.log.info("gone from version %s", version)
+
+    if rule:
+        module.client_visibility_filter(rule)
+    return module, player
+
+
+@pytest.fixture
+def db() -> Database:
+    module, player = make()
+    made = Database(module)
+    with made.transaction() as tx:
+        tx.db.player.insert(player(id=1, level=1, owner=ANN))
+        tx.db.player.insert(player(id=2, level=5, owner=made.owner))
+    return made
+
+
+def test_caches_hold_rows_of_the_new_class_when_publish_returns(db: Database) -> None:
+    with db.connect() as conn:
+        calls: list[Any] = []
+        conn.subscribe("SELECT * FROM player", "SELECT * FROM player WHERE level > 2")
+        conn.db.player.on_insert(lambda event, row: calls.append(row))
+        conn.db.player.on_update(lambda event, old, new: calls.append((old, new)))
+        conn.db.player.on_delete(lambda event, row: calls.append(row))
+        module, player = make(2)
+        db.publish(module)
+        assert calls == [], "no row has changed"
+        rows = list(conn.db[player])
+        assert all(isinstance(row, player) and row.version == 2 for row in rows)
+        assert set(rows) == set(db.tables.player)
+        assert conn.is_active
+        conn.reducers.train(1)
+        ((old, new),) = calls
+        assert isinstance(old, player)
+        assert (old.level, new.level) == (1, 3)
+        assert conn.db.player.id.find(1) == new
+
+
+def test_what_is_looked_up_after_publishing_is_of_the_new_class(db: Database) -> None:
+    with db.connect() as conn:
+        conn.subscribe("SELECT * FROM player")
+        assert conn.db.player.id.find(1).version == 1
+        module, player = make(2)
+        db.publish(module)
+        assert conn.db.player.id.find(1).version == 2
+        subscription = conn.subscribe(player.where(lambda row: row.level == 5))
+        assert subscription.is_active
+        with pytest.raises(stdb.Error, match="not the class that the database knows"):
+            conn.subscribe(make()[1])
+
+
+def test_an_unchanged_module_changes_nothing_for_clients(db: Database) -> None:
+    with db.connect() as conn:
+        events: list[Event] = []
+        conn.on_event(events.append)
+        conn.subscribe("SELECT * FROM player")
+        rows = set(conn.db.player)
+        events.clear()
+        db.publish(make(2)[0])
+        db.publish(make(3)[0])
+        assert [event for event in events if event.kind != "updated"] == []
+        assert {tuple(row) for row in rows} == {tuple(row) for row in conn.db.player}
+
+
+def test_by_hand_the_new_rows_come_with_the_next_tick(db: Database) -> None:
+    with db.connect(dispatch="manual") as conn:
+        conn.subscribe("SELECT * FROM player")
+        conn.tick()
+        db.call("train", 1)
+        db.publish(make(2)[0])
+        assert {row.version for row in conn.db.player} == {1}
+        conn.tick()
+        assert {(row.version, row.level) for row in conn.db.player} == {(2, 2), (2, 5)}
+
+
+def test_a_change_that_breaks_clients_disconnects_them(db: Database) -> None:
+    conn = db.connect()
+    subscription = conn.subscribe("SELECT * FROM player")
+    ends: list[Any] = []
+    conn.on_disconnect(ends.append)
+    db.publish(make(2, extra=True)[0])
+    assert not conn.is_active
+    assert [type(error) for error in ends] == [stdb.Disconnected]
+    assert "player" in str(ends[0])
+    assert subscription.is_ended
+    assert subscription.error is ends[0]
+    assert len(db.tables["st_client"]) == 0
+    assert "gone from version 2" in [record.message for record in db.logs()]
+    with db.connect() as again:
+        again.subscribe("SELECT * FROM player")
+        assert {row.title for row in again.db.player} == {""}
+
+
+def test_new_rules_disconnect_and_hold_from_then_on(db: Database) -> None:
+    conn = db.connect(identity=ANN)
+    conn.subscribe("SELECT * FROM player")
+    assert len(conn.db.player) == 2
+    db.publish(make(rule="SELECT * FROM player WHERE owner = :sender")[0])
+    assert not conn.is_active
+    with db.connect(identity=ANN) as again:
+        again.subscribe("SELECT * FROM player")
+        assert [row.id for row in again.db.player] == [1]
+
+
+def test_a_refused_publication_changes_nothing_for_clients(db: Database) -> None:
+    module = Module("players")
+
+    @module.table(public=True, name="player")
+    class Player(Row):
+        id: u32 = primary_key()
+        level: str
+
+    with db.connect() as conn:
+        conn.subscribe("SELECT * FROM player")
+        rows = set(conn.db.player)
+        with pytest.raises(stdb.PublishError):
+            db.publish(module)
+        assert set(conn.db.player) == rows
+        db.call("train", 1)
+        assert conn.db.player.id.find(1).level == 2
+
+
+def test_views_are_computed_anew(db: Database) -> None:
+    with db.connect(identity=ANN) as conn:
+        calls: list[Any] = []
+        conn.subscribe("SELECT * FROM mine")
+        conn.db.mine.on_delete(lambda event, row: calls.append(row.level))
+        assert [row.level for row in conn.db.mine] == [1]
+        db.publish(make(2)[0])
+        assert len(conn.db.mine) == 0
+        assert calls == [1]
+        db.call("train", 1)
+        assert [(row.level, row.version) for row in conn.db.mine] == [(3, 2)]
