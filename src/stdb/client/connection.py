@@ -200,6 +200,11 @@ class Connection(Client):
             self._port.dispatcher.wake(self)
 
     @property
+    def is_woken(self) -> bool:
+        """Whether it takes what is new without being asked."""
+        return not self._manual
+
+    @property
     def _takes_at_once(self) -> bool:
         return not self._manual
 

@@ -330,6 +330,11 @@ class Client(_Hot):
         self.plain = only if is_plain else None
 
     @property
+    def is_woken(self) -> bool:
+        """Whether it takes what is new without being asked."""
+        return True
+
+    @property
     def _takes_at_once(self) -> bool:
         """Whether it takes what is new on the thread of the commit."""
         return False

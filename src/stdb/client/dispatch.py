@@ -61,8 +61,17 @@ class Dispatcher:
         an interrupt, the next call goes on with what is left.
         """
         me = get_ident()
-        if me in self.due and me not in self._active:
-            self._run(me)
+        woken = self.due.get(me)
+        if woken is None or me in self._active:
+            return
+        try:
+            self._active.add(me)
+            self._take_each(woken, me)
+            del self.due[me]
+            self._active.discard(me)
+        except BaseException:
+            self._stop(me)
+            raise
 
     def take_now(self, client: Client) -> None:
         """Have a client take what is new, and wait for a thread that is at it.
@@ -105,65 +114,62 @@ class Dispatcher:
             with self._idle:
                 self._idle.notify_all()
 
-    def _run(self, me: int, claimed: Client | None = None) -> None:
+    def _run(self, me: int, claimed: Client) -> None:
         try:
             self._active.add(me)
-            if claimed is not None:
-                claimed.drain()
-                self.release(claimed)
-                self.wake(claimed)
+            claimed.drain()
+            self.release(claimed)
+            self.wake(claimed)
             woken = self.due.get(me)
             if woken is not None:
                 self._take_each(woken, me)
                 del self.due[me]
             self._active.discard(me)
         except BaseException:
-            self._active.discard(me)
-            for client in [each for each, thread in self.claims.items() if thread == me]:
-                self.release(client)
+            self._stop(me)
             raise
+
+    def _stop(self, me: int) -> None:
+        """Give up what this thread has claimed: it was interrupted."""
+        self._active.discard(me)
+        for client in [each for each, thread in self.claims.items() if thread == me]:
+            self.release(client)
 
     def _take_each(self, woken: list[Client], me: int) -> None:
         """Have each take what is new: here where that is a changed row and one callback for it."""
         claims, progress = self.claims, self.progress
         for client in woken:  # callbacks that commit make it longer
-            cache, item = client.plain, client.item
-            if (
-                cache is None
-                or item is None
-                or len(item) != 5
-                or client.more
-                or claims.setdefault(client, me) != me
-            ):
+            cache = client.plain
+            if cache is None or claims.setdefault(client, me) != me:
                 client.wake()
                 continue
-            commit, name, key, new, old = item
-            if (
-                new is None
-                or old is None
-                or name is not cache.name
-                or commit[0] > progress.done
-                or client.item is not item
-            ):
+            # It has one cache only, so this is about that one.
+            item = client.item
+            if item is None or client.more or len(item) != 5 or item[0][0] > progress.done:
                 client.drain()
-            elif new == old:
-                client.item = None
             else:
-                # Doing this again after an interrupt does no harm, until the item is taken out.
-                cache.rows[key] = new
-                callback = cache.update_callback
-                if callback is None:
+                commit, _, key, new, old = item
+                if new is None or old is None:
+                    client.drain()
+                elif new == old:
                     client.item = None
                 else:
-                    if commit[2] is not client:
-                        event = Event("transaction", commit[1], None, (cache, new, old))
+                    # Again, after an interrupt, does no harm until the item is taken out.
+                    cache.rows[key] = new
+                    callback = cache.update_callback
+                    if callback is None:
+                        client.item = None
                     else:
-                        event = client.event(commit, (cache, new, old))
-                    client.item = None
-                    try:
-                        callback(event, old, new)
-                    except Exception as error:  # noqa: BLE001 - a callback breaks nothing
-                        client.report(callback, error)
+                        event = (
+                            Event("transaction", commit[1], None, item)
+                            if commit[2] is not client
+                            else client.event(commit, item)
+                        )
+                        client.item = None
+                        try:
+                            callback(event, old, new)
+                        except Exception as error:  # noqa: BLE001 - a callback breaks nothing
+                            client.report(callback, error)
             del claims[client]
             if self.waiting or client.item is not None or client.more:
                 # Another thread may have left it to this one.

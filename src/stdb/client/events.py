@@ -12,8 +12,6 @@ from ..types.values import ConnectionId, Identity, Timestamp
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from .cache import TableCache
-
 EventKind = Literal["reducer", "transaction", "subscribed", "unsubscribed", "updated"]
 
 
@@ -99,17 +97,17 @@ class Changes:
     def __init__(self, changed: tuple[Any, ...]) -> None:
         self._by_name: dict[str, TableEvents] = {}
         self._classes: dict[type, str] = {}
-        if changed and changed[0].__class__.__name__ == "TableCache":
-            # One row of one table: a cache, the new row, the old one.
-            cache, new, old = changed
-            self._add(cache, _of_one(new, old))
+        if changed and changed[0].__class__ is tuple:
+            # One row of one table, as the commit left it.
+            _, name, _, new, old = changed
+            self._add(name, type(old if new is None else new), _of_one(new, old))
             return
         for change in changed:
-            self._add(change.cache, change.events())
+            self._add(change.cache.name, change.cache.row_class, change.events())
 
-    def _add(self, cache: TableCache, events: TableEvents) -> None:
-        self._by_name[cache.name] = events
-        self._classes[cache.row_class] = cache.name
+    def _add(self, name: str, row_class: type, events: TableEvents) -> None:
+        self._by_name[name] = events
+        self._classes[row_class] = name
 
     def __getitem__(self, table: str | type[Any]) -> TableEvents:
         if isinstance(table, str):

@@ -257,7 +257,8 @@ class Subscribing:
     def _put(self, client: Client, item: tuple[Any, ...]) -> None:
         """Leave an item for a client, and have this thread wake it sooner or later."""
         client.put(item)
-        self.dispatcher.due.setdefault(get_ident(), []).append(client)
+        if client.is_woken:
+            self.dispatcher.due.setdefault(get_ident(), []).append(client)
 
     def ended(self, client: Client, handle: Subscription) -> None:
         """Give up what is kept for a subscription that is over. Can be done again."""
