@@ -1,7 +1,8 @@
 """A guest book that survives: ``python examples/durable.py [directory]``, as often as you like.
 
-Each run opens the same database, writes a few lines, and shows all of them. The last part starts a
-process that writes without end, kills it in the middle, and looks at what is left.
+Each run opens the same database, writes a few lines, looks back at what happened, and makes a copy
+of the database while it runs. The last part starts a process that writes without end, kills it in
+the middle, and looks at what is left.
 """
 
 import signal
@@ -64,6 +65,20 @@ def main(path: Path) -> None:
 
     with Database(book, path=path) as db:
         print("after opening it again:", [line.guest for line in db.tables.line][-2:])
+        last = db.snapshot()  # the next opening begins here
+        db.call("write", "Cal", "Me too.")
+        for past in db.history(from_offset=last):
+            written = [line.text for line in past.changes["line"].inserted]
+            print(f"transaction {past.offset}: {past.reducer}{past.arguments} wrote {written}")
+        with tempfile.TemporaryDirectory() as directory:
+            copy = Path(directory, "copy.stdb")
+            print(f"a copy up to transaction {db.backup(copy)}, made while the database is open")
+            with Database.open(copy, readonly=True) as copied:
+                if len(copied.tables.line) != len(db.tables.line):
+                    raise SystemExit("the copy is not the same")
+
+    with Database.open(path, at=last) as earlier:
+        print(f"as of transaction {last} there were {len(earlier.tables.line)} lines")
 
     reported = kill_a_writer(path)
     with Database.open(path) as db:  # without the module: only to look
