@@ -12,7 +12,7 @@ from tests.durability.bank import Account, Entry, balances, bank, contents, head
 
 import stdb
 from stdb import Database, Module, Row
-from stdb.durability import progress, recovery
+from stdb.durability import progress, recovery, segments
 
 MODES = ["async", "sync", None]
 
@@ -256,6 +256,7 @@ def test_progress_can_be_a_bar(
     path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(recovery, "_TELL_SECONDS", 0)
+    monkeypatch.setattr(segments, "_BUFFER", 4096)
     with Database(bank, path=path) as db:
         for number in range(5_000):
             db.call("note", 1, f"{number}")

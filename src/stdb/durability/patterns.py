@@ -29,10 +29,10 @@ _U32: Final = Struct("<I").unpack_from
 
 
 class Patterns:
-    """The patterns that were met so far."""
+    """The patterns that were met so far, by the length of a transaction."""
 
     def __init__(self) -> None:
-        self._known: dict[bytes, dict[int, Callable[[bytes, int], bool]]] = {}
+        self._known: dict[int, list[Callable[[bytes, int], bool]]] = {}
         self._count = 0
 
     def forget(self) -> None:
@@ -40,58 +40,60 @@ class Patterns:
         self._known.clear()
         self._count = 0
 
-    def replay(self, data: bytes) -> bool:
-        """Replay a transaction if it follows a pattern; return whether it did."""
-        flags = data[:1]
-        if flags == b"\xa0":
-            at_ = 5 + _U32(data, 1)[0] if len(data) > 5 else 0
-        elif flags == b"\x20":
-            at_ = 1
-        else:
-            return False
-        by_size = self._known.get(data[at_ : at_ + _HEAD_SIZE])
-        if by_size is None:
-            return False
-        function = by_size.get(len(data) - at_)
-        return function is not None and function(data, at_)
+    def replay(self, data: bytes, begin: int) -> bool:
+        """Replay the transaction from `begin` on if it follows a pattern; return whether it did."""
+        for function in self._known.get(len(data) - begin, ()):  # noqa: SIM110 - any() is slower
+            if function(data, begin):
+                return True
+        return False
 
     def learn(self, data: bytes, tables: dict[int, ReplayTable]) -> None:
         """Note the pattern of a transaction that was just replayed, if it has one."""
         if self._count >= _PATTERNS_MAX or data[0] not in (MUTATIONS, _CALL):
             return
         at_ = 1 if data[0] == MUTATIONS else 5 + _U32(data, 1)[0]
+        # With a call, what stands before the mutations is its flags and size, and then itself.
+        before = data[: 1 if data[0] == MUTATIONS else 5]
         head = data[at_ : at_ + _HEAD_SIZE]
-        if head[0] != 1 or len(head) < _HEAD_SIZE or not 0 < head[5] <= _ROWS_MAX:
+        if len(head) < _HEAD_SIZE or head[0] != 1 or not 0 < head[5] <= _ROWS_MAX:
             return
         table = tables.get(_U32(head, 1)[0])
         if table is None or not table.is_plain or table.is_stale or not table.size:
             return
         length, inserted = len(data) - at_, head[5] * table.size
         if length == _HEAD_SIZE + inserted + 2:
-            function = _inserting(head, table)
+            function = _inserting(before, at_, head, table)
         elif length == 2 * (_HEAD_SIZE + inserted) + 1:
-            function = _replacing(head, table)
+            function = _replacing(before, at_, head, table)
         else:
             return
-        self._known.setdefault(head, {})[length] = function
+        self._known.setdefault(len(data), []).append(function)
         self._count += 1
 
 
-def _inserting(head: bytes, table: ReplayTable) -> Callable[[bytes, int], bool]:
+def _inserting(
+    before: bytes, at_: int, head: bytes, table: ReplayTable
+) -> Callable[[bytes, int], bool]:
     """Generate the function of a pattern that inserts only."""
     new = [f"n{i}" for i in range(head[5])]
-    unpack = Struct(f"<{_HEAD_SIZE}x" + f"{table.size}s" * len(new) + "H").unpack_from
-    return _make([*new, "rest"], [], unpack, table, check="rest", new=new)
+    unpack = Struct(
+        f"<{len(before)}s{at_ - len(before)}x{_HEAD_SIZE}s" + f"{table.size}s" * len(new) + "H"
+    ).unpack_from
+    check = f"before != {before!r} or head != {head!r} or rest"
+    return _make(["before", "head", *new, "rest"], [], unpack, table, check=check, new=new)
 
 
-def _replacing(head: bytes, table: ReplayTable) -> Callable[[bytes, int], bool]:
+def _replacing(
+    before: bytes, at_: int, head: bytes, table: ReplayTable
+) -> Callable[[bytes, int], bool]:
     """Generate the function of a pattern that inserts and deletes as many rows."""
     new = [f"n{i}" for i in range(head[5])]
     old = [f"o{i}" for i in range(head[5])]
-    rows = f"{table.size}s" * len(new)
-    unpack = Struct(f"<{_HEAD_SIZE}x{rows}{_HEAD_SIZE}s{rows}B").unpack_from
-    check = f"rest or again != {head!r}"
-    return _make([*new, "again", *old, "rest"], old, unpack, table, check=check, new=new)
+    rows = f"{_HEAD_SIZE}s" + f"{table.size}s" * len(new)
+    unpack = Struct(f"<{len(before)}s{at_ - len(before)}x{rows}{rows}B").unpack_from
+    check = f"before != {before!r} or head != {head!r} or again != {head!r} or rest"
+    names = ["before", "head", *new, "again", *old, "rest"]
+    return _make(names, old, unpack, table, check=check, new=new)
 
 
 def _make(

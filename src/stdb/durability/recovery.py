@@ -190,6 +190,7 @@ def _recover(
     is_owner: bool,
 ) -> Recovered:
     began = time.perf_counter()
+    progress = _telling(progress)
     snapshots = directory.parent / SNAPSHOTS_DIRECTORY
     skipped = discard_incomplete(snapshots) if is_owner else []
     skipped = [f"snapshot {name} was never finished" for name in skipped]
@@ -207,8 +208,8 @@ def _recover(
         _refuse_gap(first, segments[0].path, skipped, until)
     store = make_store()
     replay = Replay(store)
-    reader = LogReader(directory)
-    _replay(reader, replay, 0, until, progress)
+    reader = LogReader(directory, progress)
+    _replay(reader, replay, 0, until)
     return _finish(store, replay, reader, None, skipped, began)
 
 
@@ -230,8 +231,8 @@ def _from_snapshot(
         for row in replay.decoded(st.ST_MODULE_ID):
             if row.database_identity != snapshot.identity:
                 _refuse_identity(place, snapshot.identity, row.database_identity)
-        reader = LogReader(directory)
-        _replay(reader, replay, place.offset + 1, until, progress)
+        reader = LogReader(directory, progress)
+        _replay(reader, replay, place.offset + 1, until)
         if until is not None or reader.tail.next_offset > place.offset:
             return store, replay, reader
         reason = f"the log ends before it, with transaction {reader.tail.next_offset - 1}"
@@ -269,13 +270,10 @@ def _refuse_gap(first: int, path: Path, skipped: list[str], until: int | None) -
     )
 
 
-def _replay(
-    reader: LogReader, replay: Replay, start: int, until: int | None, progress: Progress | None
-) -> None:
+def _replay(reader: LogReader, replay: Replay, start: int, until: int | None) -> None:
     """Apply the commits from transaction `start` on."""
     apply = replay.apply
-    told = time.monotonic()
-    for count, commit in enumerate(reader.commits(start)):
+    for commit in reader.commits(start, replay.take if until is None else None):
         if commit.offset < start:
             continue
         if until is not None and commit.offset + commit.size > until:
@@ -283,14 +281,25 @@ def _replay(
             reader.stopped_at(until + 1)
             break
         apply(commit)
-        if progress is not None and not count & 0xFFF and time.monotonic() - told > _TELL_SECONDS:
-            told = time.monotonic()
-            progress(reader.read_bytes_so_far, reader.total_bytes)
-    if progress is not None:
-        progress(reader.total_bytes, reader.total_bytes)
+    reader.finish()
     if until is not None and reader.tail.next_offset <= until:
         last = reader.tail.next_offset - 1
         raise UsageError(f"there is no transaction {until}: the log ends with {last}")
+
+
+def _telling(progress: Progress | None) -> Progress | None:
+    """Return what tells `progress` now and then, and at the end."""
+    if progress is None:
+        return None
+    told = time.monotonic()
+
+    def tell(done: int, total: int) -> None:
+        nonlocal told
+        if done >= total or time.monotonic() - told > _TELL_SECONDS:
+            told = time.monotonic()
+            progress(done, total)
+
+    return tell
 
 
 def _finish(

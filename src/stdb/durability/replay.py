@@ -132,6 +132,9 @@ class Replay:
         self._dropped: set[int] = set()
         self.blobs: dict[bytes, bytes] = {}
         self._patterns = Patterns()
+        #: ``(commit, where its only transaction begins) -> whether it was applied``, at once: what
+        #: it does not know is for `apply`.
+        self.take = self._patterns.replay
         for table in store:
             replayed = self.tables[table.table_id] = ReplayTable(table.table_id)
             replayed.size = fixed_size(table.definition.row_type)
@@ -189,8 +192,6 @@ class Replay:
         """
         _, _, size, data, _, _, _ = commit
         self.last_commit = commit
-        if size == 1 and self._patterns.replay(data):
-            return
         at_ = 0
         try:
             for _ in range(size):

@@ -24,7 +24,7 @@ from .format import COMMIT_HEADERS, HEADER_SIZE, MAGIC, VERSION, ZSTD_MAGIC, Com
 from .offset_index import read_index
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 _SUFFIX: Final = ".stdb.log"
@@ -98,15 +98,20 @@ def list_segments(directory: Path) -> list[Segment]:
 class LogReader:
     """Reads the commits of the log in `directory`, in order.
 
-    Iterate `commits` to its end, then ask for `tail`.
+    Iterate `commits` to its end, then ask for `tail`. `progress` is told how many bytes of how many
+    were read, for each megabyte or so.
     """
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(
+        self, directory: Path, progress: Callable[[int, int], object] | None = None
+    ) -> None:
+        self._progress = progress
         self.segments = list_segments(directory)
         self.read_bytes = 0
         self.total_bytes = sum(segment.path.stat().st_size for segment in self.segments)
         self._next: int | None = None
-        self._last: Commit | None = None
+        #: The number of the last commit and its checksum.
+        self._last: tuple[int, int] | None = None
         self._epoch = 0
         self._position = 0
         self._skip_to = 0
@@ -119,19 +124,29 @@ class LogReader:
         """Where the log ends, once all commits were read."""
         return self._tail
 
-    @property
-    def read_bytes_so_far(self) -> int:
-        """How much of the log was read, for who shows progress."""
-        return min(self.read_bytes + self._position, self.total_bytes)
+    def finish(self) -> None:
+        """Tell the progress that nothing more is read."""
+        if self._progress is not None:
+            self._progress(self.total_bytes, self.total_bytes)
 
     def stopped_at(self, offset: int) -> None:
         """Note that nobody reads on, so that the log ends before transaction `offset` for them."""
         self._tail = self._tail._replace(next_offset=offset, epoch=self._epoch)
 
-    def commits(self, start: int = 0) -> Iterator[Commit]:
+    def commits(
+        self, start: int = 0, take: Callable[[bytes, int], bool] | None = None
+    ) -> Iterator[Commit]:
         """Yield every commit, or at least those from transaction `start` on.
 
         Segments that lie wholly before `start` are not read.
+
+        Parameters
+        ----------
+        start : int
+            The first transaction that is wanted.
+        take : callable, optional
+            Given the bytes of each commit of one transaction from `start` on, and where in them the
+            transaction begins. When it returns true the commit is not yielded.
 
         Raises
         ------
@@ -140,7 +155,7 @@ class LogReader:
         """
         self._leave_out(start)
         for segment in self.segments:
-            yield from self._segment(segment)
+            yield from self._segment(segment, start, take)
         damage = self._damage
         if damage is not None and self.segments[-1] != damage.segment:
             if self.segments[-1].start != self._expected:
@@ -174,7 +189,9 @@ class LogReader:
             return self._next
         return self.segments[0].start if self.segments else 0
 
-    def _segment(self, segment: Segment) -> Iterator[Commit]:
+    def _segment(
+        self, segment: Segment, start: int, take: Callable[[bytes, int], bool] | None
+    ) -> Iterator[Commit]:
         """Yield the commits of one segment; what is no commit becomes ``_damage``."""
         opened = open_segment(segment)
         with opened.file as file:
@@ -186,12 +203,19 @@ class LogReader:
             )
             self._position = 0
             if opened.size >= HEADER_SIZE:
-                yield from self._commits_of(opened)
+                yield from self._commits_of(opened, start, take)
             elif any(file.read()):
                 self._note(segment, 0, opened.size, "the header is cut short")
         self.read_bytes += segment.path.stat().st_size
 
-    def _commits_of(self, opened: OpenSegment) -> Iterator[Commit]:
+    def _tell(self) -> None:
+        if self._progress is not None:
+            read = min(self.read_bytes + self._position, self.total_bytes)
+            self._progress(read, self.total_bytes)
+
+    def _commits_of(
+        self, opened: OpenSegment, start: int, take: Callable[[bytes, int], bool] | None
+    ) -> Iterator[Commit]:
         """Yield the commits behind the header of a segment, reading many at a time."""
         header = COMMIT_HEADERS[opened.version]
         unpack, head_size, name = header.unpack_from, header.size, str(opened.segment.path)
@@ -205,6 +229,7 @@ class LogReader:
         while True:
             self._position = position = base + at
             if len(data) - at < head_size:
+                self._tell()
                 base, data, at = position, data[at:] + read(_BUFFER), 0
                 if len(data) < head_size:
                     return
@@ -219,6 +244,7 @@ class LogReader:
                     reason = f"a commit of {whole} bytes is cut short after {given}"
                     self._note(opened.segment, position, opened.size, reason)
                     return
+                self._tell()
                 base, data, at = position, data[at:] + read(max(length, _BUFFER)), 0
                 end = head_size + length
             covered = data[at:end]
@@ -227,13 +253,24 @@ class LogReader:
             if crc.to_bytes(4, "little") != claimed:
                 self._note_checksum(opened, position, crc, claimed, head=covered[:head_size])
                 return
+            at = end + 4
+            is_next = offset == self._next and self._damage is None and epoch <= self._epoch
+            if (
+                is_next
+                and size == 1
+                and take is not None
+                and offset >= start
+                and take(covered, head_size)
+            ):
+                self._next = offset + 1
+                self._last = offset, crc
+                continue
             # As `Commit(…)` would, in half the time.
             parts = (offset, epoch, size, covered[head_size:], crc, name, position)
             commit: Commit = tuple.__new__(Commit, parts)
-            at = end + 4
-            if offset == self._next and size and self._damage is None and epoch <= self._epoch:
+            if is_next and size:
                 self._next = offset + size
-                self._last = commit
+                self._last = offset, crc
                 yield commit
                 continue
             self._position = base + at
@@ -279,9 +316,9 @@ class LogReader:
 
     def _is_duplicate(self, commit: Commit) -> bool:
         last, name = self._last, commit.file
-        if last is None or commit.offset != last.offset:
+        if last is None or commit.offset != last[0]:
             return False
-        if commit.crc != last.crc:
+        if commit.crc != last[1]:
             raise CorruptLogError(
                 f"{name}, byte {commit.position}: transaction {commit.offset} is there twice, "
                 "and not the same: two writers had the log at once",
@@ -312,7 +349,7 @@ class LogReader:
         self._damage = None
         self._next = commit.offset + commit.size
         self._epoch = max(self._epoch, commit.epoch)
-        self._last = commit
+        self._last = commit.offset, commit.crc
 
     def _refuse_later(self, damage: Damage, found: int | None = None) -> None:
         first = self._expected
