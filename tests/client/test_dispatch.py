@@ -164,6 +164,7 @@ def test_a_callback_may_close_its_connection(db: Database) -> None:
         seen.append(row.name)
         conn.close()
 
+    conn.db.counter.on_insert(lambda event, row: seen.append("after the end"))
     db.call("count", "a")
     db.call("count", "b")
     assert seen == ["a"]

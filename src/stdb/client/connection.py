@@ -7,7 +7,7 @@ from threading import get_ident
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from ..errors import UsageError
-from .core import Client, Port
+from .core import Client
 from .handle import Subscription
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from ..types.values import ConnectionId, Identity
     from .asynchronous import AsyncConnection
     from .events import Event
+    from .port import Port
 
 Dispatch = Literal["immediate", "manual"]
 
