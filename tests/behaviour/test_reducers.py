@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.behaviour.conftest import in_rust
 
 import stdb
 
@@ -81,6 +82,18 @@ def test_a_reducer_that_breaks_changes_nothing(db: stdb.Database) -> None:
     assert notes(db) == before
     db.call("join", "ben")
     assert [member[1] for member in members(db)] == ["ann", "ben"]
+
+
+def test_a_panic_in_rust_tells_its_words() -> None:
+    db = stdb.Database(in_rust())
+    with pytest.raises(stdb.ModuleError, match="reducer 'crash' panicked: it crashed on purpose"):
+        db.call("crash")
+    panic, failure = db.logs(2)
+    assert (panic.level, panic.message, panic.function) == (
+        "Panic", "it crashed on purpose", "crash",
+    )  # fmt: skip
+    assert "wasm backtrace:" in failure.message
+    assert "rust_panic" in failure.message
 
 
 def test_deletes_by_key_and_by_index(db: stdb.Database) -> None:

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 _TABLE_ELEMENTS_MAX: Final = 1_000_000
 _VALUES_MAX: Final = 16
+_PANIC: Final = 101
 _DEADLINE_TYPE: Final = "wasmtime_error_t *(wasmtime_context_t *, void *, uint64_t *, uint8_t *)"
 
 
@@ -86,6 +87,8 @@ class Lane:
         The procedure that runs, for its transactions.
     function : str or None
         What runs, for the log.
+    panic : str
+        What the module said of a mistake of its own in this call.
     is_sound : bool
         Whether the instance can take the next call.
     """
@@ -108,6 +111,7 @@ class Lane:
         self.reads: Any = None
         self.function: str | None = None
         self.error: BaseException | None = None
+        self.panic = ""
         self.last_handle = 0
         self._limits = limits
         self._ticks = 0
@@ -306,6 +310,8 @@ class Lane:
         line_number: int | None = None,
     ) -> None:
         """Write a record of the module to the log of the database."""
+        if level == _PANIC:
+            self.panic = message
         if self.host is not None:
             self.host.log(
                 level,
@@ -331,6 +337,7 @@ class Lane:
         self.is_sound = False
         self.function = function
         self._ticks = self.written = 0
+        self.panic = ""
         if self._fuel is not None:
             context = self.api.lib.wasmtime_store_context(self._store)
             self.api.lib.wasmtime_context_set_fuel(context, self._fuel)
@@ -379,6 +386,7 @@ class Lane:
             self.is_sound = False
             self.function = name
             self._ticks = self.written = 0
+            self.panic = ""
         values = self.values
         if sender is not self._sender or connection is not self._connection:
             self.set_caller(sender, connection)
@@ -502,10 +510,12 @@ class Lane:
         raised, self.error = self.error, None
         self.in_transaction = False
         self.stop()
+        trace = text.partition("\n")[2]
         if raised is None:
+            if self.panic:
+                raise ModuleError(f"{what} panicked: {self.panic}\n{trace}".rstrip())
             raise ModuleError(f"{what} trapped: {text}")
         if isinstance(raised, Trap | OutOfTime):
-            trace = text.partition("\n")[2]
             raise ModuleError(f"{what} trapped: {raised}\n{trace}".rstrip()) from None
         if isinstance(raised, Error) or not isinstance(raised, Exception):
             raise raised
