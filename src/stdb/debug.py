@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from .storage import TableHandle
 
 
-def source(of: DatabaseTable | TableHandle[Any] | Database, sql: str | None = None) -> str:
+def source(of: DatabaseTable[Any] | TableHandle[Any] | Database, sql: str | None = None) -> str:
     """Return the generated source of a table's functions, or of a statement of a database.
 
     Parameters

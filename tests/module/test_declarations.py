@@ -265,6 +265,7 @@ def test_indexes_of_the_decorator_belong_to_that_table_alone() -> None:
         ([index()], "names its columns"),
         ([column()], "indexes takes index"),
         (["game"], "indexes takes index"),
+        (index("game"), r"indexes takes a list: indexes=\[index\(…\)\]"),
         ([index("game", "seat", algorithm="direct")], "a direct index is over one column"),
         ([index("game", "seat"), unique("game", "seat")], "has an index 'game_seat' already"),
     ],

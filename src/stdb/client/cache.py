@@ -97,7 +97,7 @@ class Change:
     def __bool__(self) -> bool:
         return bool(self.inserted or self.updated or self.deleted)
 
-    def events(self) -> TableEvents:
+    def events(self) -> TableEvents[Any]:
         """Return the rows that came, changed and went."""
         return TableEvents(tuple(self.inserted), tuple(self.updated), tuple(self.deleted))
 
@@ -212,8 +212,8 @@ class TableCache(_Hot):
         self.info = info
         self.row_class = info.shape.cls
         self.index_infos = {index.name: index for index in info.indexes}
-        self.finders: dict[str, CacheIndex] = {}
-        self.indexes: dict[str, CacheIndex] = {}
+        self.finders: dict[str, CacheIndex[Any]] = {}
+        self.indexes: dict[str, CacheIndex[Any]] = {}
         self.choose()
 
     def choose(self) -> None:
@@ -230,7 +230,7 @@ class TableCache(_Hot):
         # It finds out anew when it has taken the next commit.
         self.client.plain = None
 
-    def finder(self, name: str) -> CacheIndex:
+    def finder(self, name: str) -> CacheIndex[Any]:
         """Return an index of that name, which is there."""
         found = self.finders.get(name)
         if found is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, overload
 
 import msgspec
 
@@ -11,6 +11,8 @@ from ..types.values import ConnectionId, Identity, Timestamp
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+R = TypeVar("R")
 
 EventKind = Literal["reducer", "transaction", "subscribed", "unsubscribed", "updated"]
 
@@ -42,15 +44,15 @@ class ReducerEvent(msgspec.Struct, frozen=True):
     status: Literal["committed"] = "committed"
 
 
-class TableEvents(msgspec.Struct, frozen=True):
+class TableEvents(msgspec.Struct, Generic[R], frozen=True):
     """What an event changed in the cache of one table.
 
     `inserted` and `deleted` are rows; `updated` are pairs ``(old, new)`` of the same primary key.
     """
 
-    inserted: tuple[Any, ...] = ()
-    updated: tuple[tuple[Any, Any], ...] = ()
-    deleted: tuple[Any, ...] = ()
+    inserted: tuple[R, ...] = ()
+    updated: tuple[tuple[R, R], ...] = ()
+    deleted: tuple[R, ...] = ()
 
 
 class Event(msgspec.Struct, eq=False):
@@ -95,7 +97,7 @@ class Changes:
     """
 
     def __init__(self, changed: tuple[Any, ...]) -> None:
-        self._by_name: dict[str, TableEvents] = {}
+        self._by_name: dict[str, TableEvents[Any]] = {}
         self._classes: dict[type, str] = {}
         if changed and changed[0].__class__ is tuple:
             # One row of one table, as the commit left it.
@@ -105,11 +107,15 @@ class Changes:
         for change in changed:
             self._add(change.cache.name, change.cache.row_class, change.events())
 
-    def _add(self, name: str, row_class: type, events: TableEvents) -> None:
+    def _add(self, name: str, row_class: type, events: TableEvents[Any]) -> None:
         self._by_name[name] = events
         self._classes[row_class] = name
 
-    def __getitem__(self, table: str | type[Any]) -> TableEvents:
+    @overload
+    def __getitem__(self, table: str) -> TableEvents[Any]: ...
+    @overload
+    def __getitem__(self, table: type[R]) -> TableEvents[R]: ...
+    def __getitem__(self, table: Any) -> TableEvents[Any]:
         if isinstance(table, str):
             return self._by_name.get(table, TableEvents())
         name = self._classes.get(table)
@@ -136,7 +142,7 @@ class Changes:
         return ", ".join(parts) or "nothing changed"
 
 
-def _of_one(new: Any, old: Any) -> TableEvents:
+def _of_one(new: Any, old: Any) -> TableEvents[Any]:
     if old is None:
         return TableEvents((new,))
     if new is None:

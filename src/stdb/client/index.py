@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from ..errors import UsageError
 from ..schema import IndexDef
@@ -19,7 +19,10 @@ if TYPE_CHECKING:
     from .cache import IndexInfo, TableCache, TableInfo
 
 
-class CacheIndex:
+R = TypeVar("R")
+
+
+class CacheIndex(Generic[R]):
     """An index of a cache, kept up to date from its first use on.
 
     Attributes
@@ -45,7 +48,7 @@ class CacheIndex:
         if not self.is_key:
             self.rebuild(cache.rows.values())
 
-    def find(self, *values: Any) -> Any:
+    def find(self, *values: Any) -> R | None:
         """Return the row that has this value in the unique column (or columns), or None."""
         if not self._info.is_unique:
             raise UsageError(f"{self!r} is not unique, so it has no find(); use filter()")
@@ -59,7 +62,7 @@ class CacheIndex:
         gt: Any = ABSENT,
         le: Any = ABSENT,
         lt: Any = ABSENT,
-    ) -> Iterator[Any]:
+    ) -> Iterator[R]:
         """Return the rows whose leading columns equal `values` and whose next lies in a range.
 
         The arguments are those of `stdb.IndexHandle.filter`.

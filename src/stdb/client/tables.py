@@ -65,12 +65,12 @@ class CachedTable(Generic[R]):
         names = [field.attribute for field in shape.fields]
         return Query.of(self._cache.name, shape, names, predicate)
 
-    def __getitem__(self, name: str) -> CacheIndex:
+    def __getitem__(self, name: str) -> CacheIndex[R]:
         if name not in self._cache.index_infos:
             raise self._unknown(name)
         return self._cache.finder(name)
 
-    def __getattr__(self, name: str) -> CacheIndex:
+    def __getattr__(self, name: str) -> CacheIndex[R]:
         if name.startswith("__"):
             raise AttributeError(name)
         return self[name]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 from ..errors import UnknownName, UsageError, unknown_name
 
@@ -14,7 +14,10 @@ if TYPE_CHECKING:
     from ..storage.table import Table
 
 
-class DatabaseTable:
+R = TypeVar("R")
+
+
+class DatabaseTable(Generic[R]):
     """One table, read in transactions of its own: each look sees one moment.
 
     For several looks at the same moment, use ``with db.transaction(readonly=True)``.
@@ -35,7 +38,7 @@ class DatabaseTable:
         return self._name
 
     @property
-    def row_class(self) -> type[Any]:
+    def row_class(self) -> type[R]:
         """The class of its rows."""
         return self._table.shape.cls
 
@@ -63,12 +66,12 @@ class DatabaseTable:
             unknown=name,
         )
 
-    def rows(self) -> list[Any]:
+    def rows(self) -> list[R]:
         """Return all rows."""
         with self._store.reading():
             return list(self._table.rows.values())
 
-    def __iter__(self) -> Iterator[Any]:
+    def __iter__(self) -> Iterator[R]:
         return iter(self.rows())
 
     def __len__(self) -> int:
@@ -98,7 +101,11 @@ class DatabaseTables:
             return DatabaseTables(self._store, prefix)
         return self[name]
 
-    def __getitem__(self, name: str | type[Any]) -> DatabaseTable:
+    @overload
+    def __getitem__(self, name: str) -> DatabaseTable[Any]: ...
+    @overload
+    def __getitem__(self, name: type[R]) -> DatabaseTable[R]: ...
+    def __getitem__(self, name: Any) -> DatabaseTable[Any]:
         if isinstance(name, type):
             return self._table_of(name)
         table = self._store.by_name.get(f"{self._prefix}{name}")
@@ -110,7 +117,7 @@ class DatabaseTables:
             )
         return DatabaseTable(table.name, self._store)
 
-    def _table_of(self, row_class: type[Any]) -> DatabaseTable:
+    def _table_of(self, row_class: type[R]) -> DatabaseTable[R]:
         """Return the table whose rows are of `row_class`."""
         of_class = [
             table

@@ -161,7 +161,7 @@ class Module(Visibility, Outside):
                 f"write @{self.name}.table() with parentheses above the class; a name is a str, "
                 f"not {name!r}"
             )
-        scope, listed = Scope(caller()), tuple(indexes)
+        scope = Scope(caller())
 
         def declare(cls: type[C]) -> type[C]:
             from ..schema.names import snake_case
@@ -183,7 +183,7 @@ class Module(Visibility, Outside):
                 event,
                 f"{cls.__module__}.{cls.__qualname__}",
                 scheduled,
-                declare_indexes(listed, row, f"table {table_name!r}"),
+                declare_indexes(indexes, row, f"table {table_name!r}"),
             )
             before = self._tables.get(table_name)
             if before is not None and before.place != declaration.place:

@@ -290,6 +290,8 @@ def declare_indexes(
     They are named after their columns: ``index("player", "level")`` is ``player_level``.
     """
     columns = {column.name for column in row.columns}
+    if isinstance(indexes, Marker):
+        raise DefinitionError(f"{place}: indexes takes a list: indexes=[{indexes.kind}(…)]")
     taken = dict(row.indexes)
     declared: dict[str, Marker] = {}
     for marker in indexes:
