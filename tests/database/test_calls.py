@@ -346,8 +346,11 @@ def test_records_stay_when_the_call_fails(caplog: pytest.LogCaptureFixture) -> N
         ctx.log.warning("100%")
         try:
             raise ValueError("inner")  # noqa: TRY301 - to be caught and logged
-        except ValueError:
+        except ValueError as error:
             ctx.log.exception("caught")
+            ctx.log.info("seen", exc_info=True)
+            kept = error
+        ctx.log.warning("kept", exc_info=kept)
         raise ReducerError("refused")
 
     db = Database(module)
@@ -359,14 +362,16 @@ def test_records_stay_when_the_call_fails(caplog: pytest.LogCaptureFixture) -> N
         ("Info", "2 of these"),
         ("Warn", "100%"),
         ("Error", "caught"),
+        ("Info", "seen"),
+        ("Warn", "kept"),
         ("Error", "refused"),
     ]
-    assert "ValueError: inner" in records[3].message
+    assert all("ValueError: inner" in record.message for record in records[3:6])
     assert {record.function for record in records} == {"talk"}
     assert records[0].filename == __file__
     assert records[0].line_number is not None
     assert [r.message.splitlines()[0] for r in caplog.records] == [
-        "talk: 100%", "talk: caught", "talk: refused",
+        "talk: 100%", "talk: caught", "talk: kept", "talk: refused",
     ]  # fmt: skip
 
 

@@ -50,7 +50,7 @@ def test_a_database_has_a_name_an_identity_and_an_owner() -> None:
     db = Database(notes, name="mine", owner=owner)
     assert (db.name, db.owner) == ("mine", owner)
     assert db.identity not in (owner, Database(notes).identity)
-    assert repr(db) == "<Database 'mine', 1 tables>"
+    assert repr(db) == "<Database 'mine', 1 table>"
     [module] = db.tables["st_module"]
     assert module.database_identity == db.identity.value
     assert module.owner_identity == owner.value

@@ -21,6 +21,7 @@ from stdb import (
     ReducerContext,
     ReducerError,
     Timestamp,
+    TransactionError,
     UnknownName,
     UsageError,
 )
@@ -341,6 +342,6 @@ def test_a_reader_follows_what_another_process_writes(tmp_path: Path) -> None:
 def test_a_reader_of_logs_writes_none(tmp_path: Path) -> None:
     with Database(talker, path=tmp_path / "db"):
         pass
-    with Database.open(tmp_path / "db", readonly=True) as db, pytest.raises(UnknownName):
+    with Database.open(tmp_path / "db", readonly=True) as db, pytest.raises(TransactionError):
         db.call("say", "info", "x")
     assert os.listdir(tmp_path / "db").count("module_logs") == 0  # noqa: PTH208 - a list to count

@@ -196,7 +196,8 @@ class Core:
         return describe(self._name, self._identity, self._program.definition)
 
     def __repr__(self) -> str:
-        state = "closed" if self._closed else f"{len(self._store.user_table_names())} tables"
+        tables = len(self._store.user_table_names())
+        state = "closed" if self._closed else f"{tables} table{'s' * (tables != 1)}"
         return f"<Database {self._name!r}, {state}>"
 
     def transaction(self, *, readonly: bool = False) -> Transaction:

@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Mapping
 from functools import cache
 from threading import Condition, RLock
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from ..errors import shorten
 from ..types.values import Timestamp
@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 SIZE_MAX: Final = 8 * 1024 * 1024
 _RECORD_OVERHEAD: Final = 200
 _LOOK_AGAIN_S: Final = 0.2
+
+#: Whose traceback a record shows, as in `logging`: True for the exception being handled.
+ExcInfo: TypeAlias = "bool | BaseException | None"
 
 
 class Logs:
@@ -197,7 +200,8 @@ def _null_handler() -> logging.NullHandler:
 class CallLog:
     """The logger of one call, ``ctx.log``: like a `logging.Logger`, into the database's log.
 
-    A message may have ``%`` placeholders and arguments, as in `logging`.
+    A message may have ``%`` placeholders and arguments, as in `logging`; ``exc_info=True``, or an
+    exception, adds a traceback.
     """
 
     __slots__ = ("_function", "_logs")
@@ -206,47 +210,50 @@ class CallLog:
         self._logs = logs
         self._function = function
 
-    def trace(self, message: object, *args: object) -> None:
+    def trace(self, message: object, *args: object, exc_info: ExcInfo = None) -> None:
         """Write a record of level Trace."""
-        self._write("Trace", message, args)
+        self._write("Trace", message, args, exc_info)
 
-    def debug(self, message: object, *args: object) -> None:
+    def debug(self, message: object, *args: object, exc_info: ExcInfo = None) -> None:
         """Write a record of level Debug."""
-        self._write("Debug", message, args)
+        self._write("Debug", message, args, exc_info)
 
-    def info(self, message: object, *args: object) -> None:
+    def info(self, message: object, *args: object, exc_info: ExcInfo = None) -> None:
         """Write a record of level Info."""
-        self._write("Info", message, args)
+        self._write("Info", message, args, exc_info)
 
-    def warning(self, message: object, *args: object) -> None:
+    def warning(self, message: object, *args: object, exc_info: ExcInfo = None) -> None:
         """Write a record of level Warn."""
-        self._write("Warn", message, args)
+        self._write("Warn", message, args, exc_info)
 
     warn = warning
 
-    def error(self, message: object, *args: object) -> None:
+    def error(self, message: object, *args: object, exc_info: ExcInfo = None) -> None:
         """Write a record of level Error."""
-        self._write("Error", message, args)
+        self._write("Error", message, args, exc_info)
 
     critical = error
 
-    def exception(self, message: object, *args: object) -> None:
+    def exception(self, message: object, *args: object, exc_info: ExcInfo = True) -> None:
         """Write a record of level Error with the traceback of the exception being handled."""
-        import traceback
+        self._write("Error", message, args, exc_info)
 
-        text = f"{_formatted(message, args)}\n{traceback.format_exc()}"
-        self._write("Error", text, ())
-
-    def log(self, level: int, message: object, *args: object) -> None:
+    def log(self, level: int, message: object, *args: object, exc_info: ExcInfo = None) -> None:
         """Write a record of a numeric level of `logging`."""
         known = [name for name, number in LEVELS.items() if number <= level and name != "Panic"]
-        self._write(known[-1] if known else "Trace", message, args)
+        self._write(known[-1] if known else "Trace", message, args, exc_info)
 
-    def _write(self, level: str, message: object, args: tuple[Any, ...]) -> None:
+    def _write(self, level: str, message: object, args: tuple[Any, ...], exc_info: ExcInfo) -> None:
         caller = sys._getframe(2)
+        text = _formatted(message, args)
+        if exc_info:
+            import traceback
+
+            error = exc_info if isinstance(exc_info, BaseException) else sys.exception()
+            text += "\n" + "".join(traceback.format_exception(error))
         self._logs.write(
             level,
-            _formatted(message, args),
+            text,
             function=self._function,
             target=caller.f_globals.get("__name__"),
             filename=caller.f_code.co_filename,
