@@ -527,6 +527,13 @@ def test_delete_of_a_range_says_how_many_rows_went(scores: Any) -> None:
     assert all(r.level in (0, 3) for r in scores.player.filter("a"))
 
 
+def test_delete_of_an_index_never_means_every_row(scores: Any) -> None:
+    before = len(scores)
+    with pytest.raises(UsageError, match=r"use clear\(\) of the table"):
+        scores.id.delete()
+    assert len(scores) == before
+
+
 def test_delete_of_a_prefix_of_a_unique_index_says_how_many_rows_went(tx: Any) -> None:
     tx.db.place.insert_many(Place(x=1, y=y, name=str(y)) for y in range(3))
     assert tx.db.place.by_xy.delete(1) == 3

@@ -103,11 +103,21 @@ class IndexHandle(Generic[R]):
         """Delete the rows that `filter` gives for the same arguments, and return how many.
 
         For a unique index and a value, that is True or False.
+
+        Raises
+        ------
+        UsageError
+            Neither a value nor a range, which would be every row: `TableHandle.clear` says so.
         """
         self._need_writable()
+        bounded = not (ge is ABSENT and gt is ABSENT and le is ABSENT and lt is ABSENT)
+        if not values and not bounded:
+            raise UsageError(
+                f"{self!r}: delete() takes a value or a range; to delete every row, use clear() of "
+                "the table"
+            )
         doomed = list(self.filter(*values, ge=ge, gt=gt, le=le, lt=lt))
         self._table.remove_each(doomed)
-        bounded = not (ge is ABSENT and gt is ABSENT and le is ABSENT and lt is ABSENT)
         if (
             self._index.unique
             and not bounded
