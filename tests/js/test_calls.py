@@ -634,3 +634,17 @@ def test_an_idle_loop_takes_each_call_once(tmp_path: Path) -> None:
             database.call("go")
             time.sleep(0.0195 + 0.0001 * (count % 15))
         assert len(rows(database)) == 60
+
+
+@pytest.mark.slow
+def test_databases_that_come_and_go_leave_no_memory_behind(tmp_path: Path) -> None:
+    def resident() -> int:
+        return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
+
+    text = bundle({"go": "globalThis.kept = new Uint8Array(100000).fill(1);"})
+    sizes = []
+    for _ in range(300):
+        with open_bundle(tmp_path, text) as database:
+            database.call("go")
+        sizes.append(resident())
+    assert sizes[-1] - sizes[100] < 8_000_000

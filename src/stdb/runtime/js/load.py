@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from functools import partial
-from typing import TYPE_CHECKING
+from functools import lru_cache, partial
+from typing import TYPE_CHECKING, Final
 
 from ...errors import DecodeError, PublishError
 from ...module import JAVASCRIPT, Program
@@ -17,9 +17,13 @@ from .worker import Worker
 if TYPE_CHECKING:
     from ...schema import ModuleDef
 
+#: How many bundles are remembered: to describe itself, a bundle has to be loaded once more.
+_KEPT_MAX: Final = 16
 
+
+@lru_cache(maxsize=_KEPT_MAX)
 def read_javascript(program: bytes) -> Program:
-    """Return the program of a bundle.
+    """Return the program of a bundle; the same one again for the same bundle.
 
     Raises
     ------
