@@ -58,7 +58,7 @@ def test_the_least_module_loads(tmp_path: Path) -> None:
         ('(import "spacetime_10.0" "datastore_clear" (func (param i32 i32) (result i32)))' + SINK,
          r"spacetime_10\.0\.datastore_clear$"),
         ('(import "spacetime_10.5" "datastore_clear" (func))' + SINK,
-         r"datastore_clear of type \(:\), which is \(ii:i\) here"),
+         r"datastore_clear of type \(\) -> \(\), which is \(i32, i32\) -> i32 here"),
         ('(import "env" "g" (global i32)) (import "env" "h" (func))' + SINK,
          r"env\.g, which is no function, env\.h$"),
     ],
@@ -77,7 +77,10 @@ def test_a_module_that_needs_the_unknown_is_refused(
     [
         ({"memory": "(memory 1)"}, "no memory called 'memory'"),
         ({"reducer": ""}, "no function __call_reducer__"),
-        ({"reducer": '(func (export "__call_reducer__"))'}, r"__call_reducer__ is of type \(:\)"),
+        (
+            {"reducer": '(func (export "__call_reducer__"))'},
+            r"__call_reducer__ is of type \(\) -> \(\)",
+        ),
         ({"memory": '(memory 1) (func (export "memory"))'}, "no memory called 'memory'"),
     ],
 )
@@ -91,8 +94,11 @@ def test_a_module_must_export_what_is_called(
 @pytest.mark.parametrize(
     ("part", "message"),
     [
-        ('(func (export "__setup__"))', r"__setup__ is of type \(:\)"),
-        ('(func (export "__preinit__1") (param i32))', r"__preinit__1 is of type \(i:\)"),
+        (
+            '(func (export "__setup__"))',
+            r"__setup__ is of type \(\) -> \(\), and has to be \(i32\) -> i32",
+        ),
+        ('(func (export "__preinit__1") (param i32))', r"__preinit__1 is of type \(i32\) -> \(\)"),
         ('(func (export "__call_view__"))', r"__call_view__ is of type"),
         (
             '(global (export "__call_procedure__") i32 (i32.const 0))',

@@ -110,7 +110,9 @@ def check_imports(imports: Iterable[Import], provided: dict[tuple[str, str], str
         elif given is None:
             missing.append(shown)
         elif given != wanted.type:
-            missing.append(f"{shown} of type ({wanted.type}), which is ({given}) here")
+            missing.append(
+                f"{shown} of type {shown_type(wanted.type)}, which is {shown_type(given)} here"
+            )
     if missing:
         raise PublishError(f"the module needs what is not there: {', '.join(missing)}")
 
@@ -123,12 +125,21 @@ def check_exports(exports: dict[str, Export]) -> None:
         problems.append("no memory called 'memory'")
     for name, wanted in _REQUIRED.items():
         if name not in exports:
-            problems.append(f"no function {name} ({wanted})")
+            problems.append(f"no function {name} {shown_type(wanted)}")
     expected = {**_REQUIRED, **_OPTIONAL}
     for name, export in exports.items():
         wanted_type = ":" if name.startswith(PREINIT) else expected.get(name)
         if wanted_type is not None and export.type != wanted_type:
-            shown = "no function" if export.type is None else f"of type ({export.type})"
-            problems.append(f"{name} is {shown}, not a function ({wanted_type})")
+            shown = "no function" if export.type is None else f"of type {shown_type(export.type)}"
+            problems.append(f"{name} is {shown}, and has to be {shown_type(wanted_type)}")
     if problems:
         raise PublishError(f"the module does not export what it must: {'; '.join(problems)}")
+
+
+def shown_type(type_: str) -> str:
+    """Return a type as people write it: ``ii:I`` is ``(i32, i32) -> i64``."""
+    words = {"i": "i32", "I": "i64", "f": "f32", "F": "f64"}
+    params, results = (
+        ", ".join(words.get(letter, "?") for letter in side) for side in type_.split(":")
+    )
+    return f"({params}) -> {results or '()'}"

@@ -83,8 +83,8 @@ class Engine:
         error = lib.wasmtime_module_new(self.pointer, ffi.from_buffer(program), len(program), made)
         if error != ffi.NULL:
             raise PublishError(
-                f"the module does not compile: {take_error(self.api, error)}; is it a wasm32 "
-                "module (not a component)?"
+                "the module does not compile; is it a wasm32 module (not a component)? "
+                f"{_on_a_line(take_error(self.api, error))}"
             )
         return self._owned(made[0])
 
@@ -144,6 +144,12 @@ def take_trap(api: CApi, trap: Any) -> str:
     api.lib.wasm_trap_message(trap, vector)
     api.lib.wasm_trap_delete(trap)
     return take_bytes(api, vector).rstrip(b"\0").decode(errors="replace").strip()
+
+
+def _on_a_line(text: str) -> str:
+    return ": ".join(
+        line.strip() for line in text.splitlines() if line.strip() not in ("", "Caused by:")
+    )
 
 
 def take_failure(api: CApi, error: Any, trap: Any) -> str:

@@ -9,8 +9,9 @@ from ...module import WASM, Program
 from ...schema import decode_module_def, validate
 from ..guest.limits import Limits
 from ..guest.program import unbound_program
-from .abi import check_exports
+from .abi import check_exports, check_imports
 from .executor import Compiled, WasmExecutor
+from .imports import provided
 from .lane import Lane
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ def read_wasm(program: bytes) -> Program:
     """
     compiled = Compiled(program)
     module = compiled.module(_DESCRIBING)
+    check_imports(module.imports, provided())
     check_exports(module.exports)
     lane = Lane(module, None, _DESCRIBING)
     try:
