@@ -78,6 +78,8 @@ with db.transaction(readonly=True) as tx:
 
 #### A client
 
+reveal_type(db.connect(confirmed_reads=True))  # -> Connection
+
 with db.connect(identity=alice) as conn:
     reveal_type(conn)  # -> Connection
     online = User.where(lambda u: u.online == True)  # noqa: E712 - SQL, not a truth

@@ -103,6 +103,8 @@ def test_rollback_ends_a_transaction_early(db: Database) -> None:
 
 def test_a_transaction_is_used_once(db: Database) -> None:
     tx = db.transaction()
+    with pytest.raises(TransactionError, match="has not begun: use it in `with"):
+        _ = tx.db
     with tx:
         pass
     with pytest.raises(TransactionError, match="is over"):

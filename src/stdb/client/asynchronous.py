@@ -66,10 +66,19 @@ class AsyncConnection(Client):
 
     async def _off_loop(self, work: Callable[[], R]) -> R:
         """Do `work` here when nothing makes it wait, else on a thread of the executor."""
+        if self._is_confirmed and self._settle is not None:
+            return await self._loop.run_in_executor(None, self._confirmed, work)
         is_done, result = self._port.run_if_free(work)
         if is_done:
             return result  # type: ignore[return-value]
         return await self._loop.run_in_executor(None, work)
+
+    def _confirmed(self, work: Callable[[], R]) -> R:
+        """Do `work` and wait for the disk, so that the loop need not."""
+        result = work()
+        if self._settle is not None:
+            self._settle()
+        return result
 
     # -- calling ---------------------------------------------------------------------------------
 
@@ -179,6 +188,12 @@ class AsyncConnection(Client):
         if self._scheduled or not self._active:
             return
         self._scheduled = True
+        if self._is_confirmed:
+            self._port.when_confirmed(self._pump_soon)
+        else:
+            self._pump_soon()
+
+    def _pump_soon(self) -> None:
         try:
             self._loop.call_soon_threadsafe(self._pump)
         except RuntimeError:  # the loop is closed: nobody is left to be told

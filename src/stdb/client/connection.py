@@ -65,11 +65,14 @@ class Connection(Client):
         token: str | None = None,
         *,
         dispatch: Dispatch = "immediate",
+        confirmed_reads: bool = False,
         later: bool = False,
     ) -> None:
         if dispatch not in {"immediate", "manual"}:
             raise UsageError(f'dispatch is "immediate" or "manual", not {dispatch!r}')
-        super().__init__(port, identity, connection_id, claims, token)
+        super().__init__(
+            port, identity, connection_id, claims, token, confirmed_reads=confirmed_reads
+        )
         self._manual = dispatch == "manual"
         #: Where an event loop runs, ``async with`` may follow: so it connects when it is used.
         self._begun = not later
@@ -246,7 +249,12 @@ class Connection(Client):
             )
         self._begun = True
         self._later = later = AsyncConnection(
-            self._port, self._identity, self._connection_id, self._claims, self._token
+            self._port,
+            self._identity,
+            self._connection_id,
+            self._claims,
+            self._token,
+            confirmed_reads=self._is_confirmed,
         )
         await later._open()
         return later

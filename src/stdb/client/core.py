@@ -76,8 +76,9 @@ class Client(_Hot):
 
     __slots__ = (
         "__weakref__", "_active", "_caches", "_calls", "_claims", "_connection_id",
-        "_disconnect_callbacks", "_error_callbacks", "_event_callbacks", "_identity", "_left",
-        "_pending", "_port", "_progress", "_settle", "_token", "_torn", "handles",
+        "_disconnect_callbacks", "_error_callbacks", "_event_callbacks", "_identity",
+        "_is_confirmed", "_left", "_pending", "_port", "_progress", "_settle", "_token", "_torn",
+        "handles",
     )  # fmt: skip
 
     def __init__(
@@ -87,8 +88,12 @@ class Client(_Hot):
         connection_id: ConnectionId,
         claims: str | None = None,
         token: str | None = None,
+        *,
+        confirmed_reads: bool = False,
     ) -> None:
         self._port = port
+        #: Whether it is told only of what is on the disk.
+        self._is_confirmed = confirmed_reads
         #: The payload of its token: JSON. None when the host vouched for its identity.
         self._claims = claims
         self._token = token
@@ -110,7 +115,7 @@ class Client(_Hot):
     def _connect(self) -> None:
         try:
             self._port.connected(self)
-            self._settle = self._port.settle
+            self._settle = self._port.confirm if self._is_confirmed else self._port.settle
             self._active = True
         except Exception:
             raise

@@ -85,6 +85,13 @@ class Port(Protocol):
     def settle(self) -> Callable[[], None] | None:
         """What waits for the disk before a commit is told of, where the database promises that."""
 
+    @property
+    def confirm(self) -> Callable[[], None] | None:
+        """What waits until all that was committed is on the disk; None where there is no disk."""
+
+    def when_confirmed(self, call: Callable[[], object]) -> None:
+        """Call something as soon as all that was committed is on the disk, on any thread."""
+
     def report(self, text: str) -> None:
         """Write something that went wrong to the database's log."""
 

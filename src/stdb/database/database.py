@@ -192,6 +192,7 @@ class Database(Calls, Procedures, Querying, Publishing, Durable):
         identity: Identity | None = None,
         token: str | None = None,
         dispatch: Dispatch = "immediate",
+        confirmed_reads: bool = False,
     ) -> Connection:
         """Connect a client; its ``client_connected`` reducer runs first.
 
@@ -209,6 +210,10 @@ class Database(Calls, Procedures, Querying, Publishing, Durable):
         dispatch : {"immediate", "manual"}
             When its callbacks run: on the thread that committed, before its call returns; or at
             ``conn.tick()``.
+        confirmed_reads : bool
+            Whether it is told of a commit, and sees its rows, only once that is on the disk: what
+            it has seen survives a power loss in the mode ``"async"`` too. Such a client's
+            callbacks wait for the disk, on the thread of the commit.
 
         Raises
         ------
@@ -235,6 +240,7 @@ class Database(Calls, Procedures, Querying, Publishing, Durable):
             claims,
             token,
             dispatch=dispatch,
+            confirmed_reads=confirmed_reads,
             later=loop_runs(),
         )
 

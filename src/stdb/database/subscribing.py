@@ -83,6 +83,22 @@ class Subscribing:
         log = self._database._log
         return log.settle if log is not None and log.waits else None
 
+    @property
+    def confirm(self) -> Callable[[], None] | None:
+        """What waits until all that was committed is on the disk; None where there is no disk."""
+        log = self._database._log
+        if log is None or log.waits:
+            return self.settle
+        return log.flush
+
+    def when_confirmed(self, call: Callable[[], object]) -> None:
+        """Call something as soon as all that was committed is on the disk, on any thread."""
+        log = self._database._log
+        if log is None or log.waits:
+            call()  # a commit has waited for as much as this database promises
+        else:
+            log.when_durable(self._database._state.offset, call)
+
     def report(self, text: str) -> None:
         """Write something that went wrong to the database's log."""
         self._database._logs.system("Error", text)

@@ -156,6 +156,10 @@ class Transaction:
         self._open = False
 
     def _check_open(self) -> None:
+        if not self._begun:
+            raise TransactionError(
+                "this transaction has not begun: use it in `with db.transaction() as tx:`"
+            )
         if not self._open:
             raise TransactionError("this transaction is over; begin another with db.transaction()")
         self._check_thread()
