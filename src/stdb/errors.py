@@ -69,7 +69,7 @@ class ReducerError(Error):
 
     def __init__(self, *args: object) -> None:
         super().__init__(*args)
-        self.message = super().__str__()
+        self.message: str = super().__str__()
 
 
 class ModuleError(ReducerError):
@@ -243,7 +243,7 @@ class DefinitionError(PublishError):
 
     def __init__(self, message: str, *, reasons: Sequence[object] = ()) -> None:
         super().__init__(message)
-        self.reasons = tuple(reasons) or (message,)
+        self.reasons: tuple[object, ...] = tuple(reasons) or (message,)
 
 
 class MigrationError(PublishError):
@@ -258,7 +258,7 @@ class MigrationError(PublishError):
 
     def __init__(self, message: str, *, reasons: Sequence[Any] = ()) -> None:
         super().__init__(message)
-        self.reasons = tuple(reasons)
+        self.reasons: tuple[Any, ...] = tuple(reasons)
 
 
 class SqlError(Error):
@@ -295,7 +295,7 @@ class SqlError(Error):
         self.message = message
         self.sql = sql
         self.position = position
-        self.nearest = tuple(nearest)
+        self.nearest: tuple[str, ...] = tuple(nearest)
 
 
 def _caret(sql: str, position: int) -> str:
@@ -434,7 +434,7 @@ class UnknownName(Error, AttributeError):
     def __init__(self, message: str, *, unknown: str = "", nearest: Sequence[str] = ()) -> None:
         super().__init__(message)
         self.unknown = unknown
-        self.nearest = tuple(nearest)
+        self.nearest: tuple[str, ...] = tuple(nearest)
 
 
 class UsageError(Error, TypeError):

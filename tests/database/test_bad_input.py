@@ -528,3 +528,15 @@ def test_a_clock_takes_aware_moments_only() -> None:
         ManualClock(datetime(2025, 1, 1))  # noqa: DTZ001
     with pytest.raises(TypeError, match=r"a clock starts at a Timestamp, .*, not '2025-01-01'"):
         ManualClock("2025-01-01")  # type: ignore[arg-type]
+
+
+def test_a_typed_query_says_how_it_is_run_as_sql(db: Database) -> None:
+    query: Any = Item.where(lambda item: item.name == "pen")
+    with pytest.raises(stdb.SqlError, match=r"not Query; str\(query\) is its SQL"):
+        db.sql(query)
+    assert [row.name for row in db.sql(str(query))] == ["pen"]
+
+
+def test_headers_are_a_mapping_or_pairs() -> None:
+    with pytest.raises(TypeMismatch, match="a mapping or pairs of name and value, not 3"):
+        stdb.Headers(3)  # type: ignore[arg-type]

@@ -35,7 +35,7 @@ class CacheIndex(Generic[R]):
         self._cache = cache
         self._info = info
         self._columns = _Columns(cache.info)
-        self.is_key = info.is_unique and info.columns == (cache.info.key_column,)
+        self.is_key: bool = info.is_unique and info.columns == (cache.info.key_column,)
         self._index = Index(
             IndexDef(info.name, None, None, info.algorithm, info.columns),
             unique=info.is_unique,

@@ -164,7 +164,10 @@ class Queries:
         prepared = self._prepared.get(key)
         if prepared is None:
             if not isinstance(sql, str):
-                raise SqlError(f"a statement is a str, not {type(sql).__name__}")
+                from ..module import Query
+
+                hint = "; str(query) is its SQL" if isinstance(sql, Query) else ""
+                raise SqlError(f"a statement is a str, not {type(sql).__name__}{hint}")
             prepared = prepare(sql, self._store.by_name, self._rights(by_owner), strict=strict)
             self._keep(key, prepared)
         return prepared

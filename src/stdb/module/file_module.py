@@ -35,7 +35,7 @@ class FileModule:
             content = file.read_bytes()
         except OSError as error:
             raise PublishError(f"the module {file} cannot be read: {error.strerror}") from error
-        self.name = file.stem
+        self.name: str = file.stem
         self._program = reader(content)
 
     def definition(self) -> ModuleDef:

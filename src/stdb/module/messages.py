@@ -46,7 +46,11 @@ class Headers(Mapping[str, str]):
     __slots__ = ("pairs",)
 
     def __init__(self, headers: AnyHeaders | None = None) -> None:
-        items = headers.pairs if isinstance(headers, Headers) else headers or ()
+        items: Any = headers.pairs if isinstance(headers, Headers) else headers or ()
+        if not hasattr(items, "__iter__"):
+            raise TypeMismatch(
+                f"headers are a mapping or pairs of name and value, not {shorten(items)}", got=items
+            )
         pairs = items.items() if isinstance(items, Mapping) else items
         #: Every header as ``(name, value)``, as it was given.
         self.pairs: tuple[tuple[str, str], ...] = tuple(_checked_pair(pair) for pair in pairs)
@@ -149,10 +153,10 @@ class Request(_Message):
             raise TypeMismatch(f"a method is a word such as 'GET', not {shorten(method)}")
         if not isinstance(given[1], str):
             raise TypeMismatch(f"a URI is a str, not {shorten(uri)}", got=uri)
-        self.method = method.upper()
+        self.method: str = method.upper()
         self.uri = uri
-        self.headers = Headers(headers)
-        self.body = as_body(body)
+        self.headers: Headers = Headers(headers)
+        self.body: bytes = as_body(body)
         self.version = version
 
     @property
@@ -210,8 +214,8 @@ class Response(_Message):
         if status.__class__ is not int or not 100 <= status <= 599:
             raise TypeMismatch(f"a status is a number of 100 to 599, not {shorten(status)}")
         self.status = status
-        self.headers = Headers(headers)
-        self.body = as_body(body)
+        self.headers: Headers = Headers(headers)
+        self.body: bytes = as_body(body)
         self.version = version
         if isinstance(body, str) and body and "content-type" not in self.headers:
             plain = ("content-type", "text/plain; charset=utf-8")

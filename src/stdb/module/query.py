@@ -135,8 +135,8 @@ class Column:
     __slots__ = ("_shape", "name", "table")
 
     def __init__(self, table: str, name: str, shape: Shape) -> None:
-        self.table = table
-        self.name = name
+        self.table: str = table
+        self.name: str = name
         self._shape = shape
 
     def sql(self) -> str:
@@ -316,7 +316,7 @@ class Query(Generic[R]):
         condition: Condition | None,
         join: _Join | None = None,
     ) -> None:
-        self.table = table
+        self.table: str = table
         self._fields = fields
         self._condition = condition
         self._join = join

@@ -177,8 +177,8 @@ class _Procedure(CallContext):
     )  # fmt: skip
 
     def __init__(self, call: ProcedureCall, micros: int) -> None:
-        self.sender = call.sender
-        self.connection_id = call.connection_id
+        self.sender: Identity = call.sender
+        self.connection_id: ConnectionId | None = call.connection_id
         self._call = call
         self._tables = call.tables
         self._micros = micros
