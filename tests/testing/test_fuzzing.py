@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import invariant, rule, run_state_machine_as_test
 from tests.helpers.fuzzed_bank import MISTAKES, make_bank, no_overdraft
+from tests.helpers.wasm_modules import built
 
 import stdb
 from stdb import (
@@ -28,7 +29,7 @@ from stdb import (
     u32,
     u64,
 )
-from stdb.testing import InvariantBroken, ModuleMachine, fuzz, state_machine
+from stdb.testing import InvariantBroken, ModuleMachine, fuzz, simulate, state_machine
 
 
 @pytest.mark.parametrize("mistake", MISTAKES)
@@ -314,3 +315,44 @@ def test_the_test_case_of_a_state_machine_runs() -> None:
     unittest.defaultTestLoader.loadTestsFromTestCase(case).run(result)
     assert result.testsRun == 1
     assert result.wasSuccessful()
+
+
+# -- modules of other kinds ----------------------------------------------------------------------
+
+
+def test_a_compiled_module_is_fuzzed_like_any_other() -> None:
+    module = Module.from_file(built("bank.c"))
+
+    def few(db: Database) -> bool:
+        return len(db.tables.account) < 2
+
+    with pytest.raises(InvariantBroken) as caught:
+        fuzz(module, few, seed=1)
+    assert len(caught.value.calls) == 2
+    machine = state_machine(module, arguments={"transfer": {"amount": [1]}})
+    run_state_machine_as_test(machine, settings=QUICK)
+
+
+def test_functions_in_a_namespace_are_called_by_their_full_names() -> None:
+    auth = Module("auth")
+
+    @auth.table(public=True)
+    class User(Row):
+        id: u64 = primary_key(auto_inc=True)
+        name: str
+
+    @auth.reducer
+    def register(ctx: ReducerContext, name: str) -> None:
+        ctx.db.user.insert(name=name)
+
+    app = Module("app")
+    app.include(auth, namespace="auth")
+
+    def few(db: Database) -> bool:
+        return len(db.sql("SELECT * FROM auth.user")) < 2
+
+    with pytest.raises(InvariantBroken) as caught:
+        fuzz(app, few, seed=1)
+    assert [str(step) for step in caught.value.calls] == ["db.call('auth.register', '')"] * 2
+    run_state_machine_as_test(state_machine(app), settings=QUICK)
+    simulate(app, steps=50, seed=1, crashes=False)

@@ -116,7 +116,7 @@ def state_machine(
         "turn_the_clock": rule(seconds=st.sampled_from(STEPS_S))(ModuleMachine.turn_the_clock),
     }
     for name, declared in plan.reducers.items():
-        namespace[f"call_{name}"] = _call_rule(declared)
+        namespace[_rule_name(name)] = _call_rule(declared)
     if plan.clients_matter:
         namespace["connect_or_leave"] = rule(who=st.sampled_from(sorted(CLIENTS)))(
             ModuleMachine.connect_or_leave
@@ -128,8 +128,12 @@ def _call_rule(declared: ReducerDeclaration) -> Any:
     def call(self: ModuleMachine, data: st.DataObject) -> None:
         self.call(data, declared)
 
-    call.__name__ = f"call_{declared.name}"
+    call.__name__ = _rule_name(declared.name)
     return rule(data=st.data())(call)
+
+
+def _rule_name(reducer: str) -> str:
+    return f"call_{reducer.replace('.', '__')}"
 
 
 def _as_strategy(choice: Any) -> st.SearchStrategy[Any]:

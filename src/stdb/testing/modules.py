@@ -28,7 +28,7 @@ def start(module: Testable, clock: ManualClock | None = None) -> Database:
 
 def reducers_of(module: Testable) -> dict[str, ReducerDeclaration]:
     """Return the reducers that somebody can call."""
-    if isinstance(module, Module | FileModule):
+    if isinstance(module, Module):
         declared = module.freeze().reducers
     elif isinstance(module, Database):
         declared = module._reducers
