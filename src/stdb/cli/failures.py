@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import sys
+import os
 import traceback
 
 import click
@@ -10,21 +10,19 @@ import click
 from ..errors import DatabaseLocked, Error
 
 
+def colors() -> bool | None:
+    """Return False where colours are not wanted; None leaves it to what the output is."""
+    return False if "NO_COLOR" in os.environ else None
+
+
 def report(error: Exception) -> None:
-    """Write an error to stderr: what stdb raises by its message, anything else in full."""
-    if isinstance(error, BrokenPipeError):
-        # Whoever read the output has enough.
-        sys.stderr.close()
-        return
-    if not isinstance(error, Error | OSError):
+    """Write an error to stderr: what stdb or the system raises by its message, else in full."""
+    if not isinstance(error, Error | OSError | ImportError):
         traceback.print_exception(error)
         return
-    message = str(error)
-    first, _, rest = message.partition("\n")
-    click.secho("Error: ", fg="red", bold=True, err=True, nl=False)
-    click.echo(first, err=True)
-    if rest:
-        click.echo(rest, err=True)
+    first, _, rest = str(error).partition("\n")
+    said = click.style("Error: ", fg="red", bold=True) + first
+    click.echo(f"{said}\n{rest}" if rest else said, err=True, color=colors())
     if isinstance(error, DatabaseLocked):
         click.echo(
             "Queries, logs and subscriptions work beside it; calls and changes are for the process "

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import sys
 from importlib import import_module
+from keyword import iskeyword
 from typing import Any, Final
 
 import click
 
 from ..errors import unknown_name
-from .failures import report
+from .failures import colors, report
 
 #: Subcommand -> what it does, in a line. Each is ``command`` in a file of its name.
 COMMANDS: Final = {
@@ -28,6 +29,8 @@ COMMANDS: Final = {
     "delete": "Delete a database with all of its data.",
     "history": "Print the transactions of a database.",
     "backup": "Copy a database, also while it is in use.",
+    "export": "Write the tables of a database to files: JSON lines or Parquet.",
+    "import": "Insert the rows of such files into a database.",
     "repair": "Look for damage in the files of a database, and cut it off.",
     "generate": "Write Python classes for the tables and functions of a module.",
     "bench": "Measure what this machine makes of a small bank.",
@@ -45,7 +48,8 @@ class Group(click.Group):
         """Return a subcommand."""
         if name not in COMMANDS:
             return None
-        module = import_module(f"stdb.cli.commands.{name}")
+        file = f"{name}_" if iskeyword(name) else name
+        module = import_module(f"stdb.cli.commands.{file}")
         found: click.Command = module.command
         return found
 
@@ -59,6 +63,14 @@ class Group(click.Group):
         if args and args[0] not in COMMANDS and not args[0].startswith("-"):
             raise click.UsageError(str(unknown_name("command", args[0], COMMANDS)), ctx)
         return super().resolve_command(ctx, args)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the subcommand; Ctrl-C ends it quietly, with what shells make of that signal."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            click.echo(err=True)
+            ctx.exit(130)
 
     def main(self, *args: Any, **options: Any) -> Any:
         """Run; an error of stdb ends the process with 1 and its message, without a traceback."""
@@ -80,7 +92,8 @@ def _version(ctx: click.Context, _parameter: click.Parameter, value: bool) -> No
 @click.group(
     cls=Group,
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="stdb COMMAND --help tells more. Completion: _STDB_COMPLETE=bash_source stdb.",
+    epilog="stdb COMMAND --help tells more. Completion of words in the shell: "
+    'eval "$(_STDB_COMPLETE=bash_source stdb)", or zsh_source, fish_source.',
 )
 @click.option(
     "--dir",
@@ -104,3 +117,4 @@ def command(ctx: click.Context, directory: str | None) -> None:
         stdb sql chat "SELECT * FROM message"
     """
     ctx.obj = directory
+    ctx.color = colors()

@@ -11,14 +11,20 @@ from typing import TYPE_CHECKING
 import click
 
 from ..database import Database
-from ..errors import DatabaseLocked
+from ..database.ids import Ids
+from ..errors import DatabaseLocked, DatabaseNotFound, UsageError
 from ..host import Host
+from ..types.values import Identity
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 database_argument = click.argument("database", metavar="DATABASE")
 yes_option = click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+anonymous_option = click.option(
+    "--anonymous", is_flag=True, help="As somebody new instead of the owner."
+)
+as_option = click.option("--as", "identity", metavar="IDENTITY", help="As this identity.")
 
 
 def host_of(ctx: click.Context) -> Host:
@@ -29,6 +35,29 @@ def host_of(ctx: click.Context) -> Host:
 def is_path(database: str) -> bool:
     """Whether a database is given by its directory, not by a name: ``./chat.stdb``."""
     return "/" in database or "\\" in database or database.endswith(".stdb")
+
+
+def directory_of(ctx: click.Context, database: str) -> Path:
+    """Return the directory of a database, which is there."""
+    if not is_path(database):
+        with host_of(ctx) as host:
+            return host.find(database).path
+    path = Path(database)
+    if not (path / "clog").is_dir():
+        raise DatabaseNotFound(f"there is no database at {path}")
+    return path
+
+
+def sender_of(*, anonymous: bool, identity: str | None) -> Identity | None:
+    """Return on whose behalf a command works; None for the owner."""
+    if anonymous and identity is not None:
+        raise click.UsageError("give --anonymous or --as, not both")
+    if identity is not None:
+        try:
+            return Identity.from_hex(identity.removeprefix("0x"))
+        except ValueError:
+            raise UsageError(f"--as takes an identity, 64 hex digits, not {identity!r}") from None
+    return Ids("stdb", reproducible=False).identity("client") if anonymous else None
 
 
 @contextmanager
@@ -60,11 +89,11 @@ def writing(ctx: click.Context, database: str) -> Iterator[Database]:
 @contextmanager
 def writing_or_reading(ctx: click.Context, database: str) -> Iterator[tuple[Database, bool]]:
     """Open a database, to write it if nobody has it open; give it, and whether that is so."""
+    opened = writing(ctx, database)
     try:
-        opened = writing(ctx, database)
         found = opened.__enter__()
     except DatabaseLocked:
-        with reading(ctx, database) as read:
+        with reading(ctx, database, follow=True) as read:
             yield read, False
         return
     try:

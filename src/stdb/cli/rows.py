@@ -5,12 +5,14 @@ from __future__ import annotations
 import csv
 import io
 import json
-from itertools import chain, islice
+import sys
+import time
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from ..sql.render import value_text
+from ..sql.render import is_number, text_width, value_text
 from ..types.sats_json import make_json_writer
 
 if TYPE_CHECKING:
@@ -19,22 +21,18 @@ if TYPE_CHECKING:
     from ..sql.result import Result
 
 FORMATS: Final = ("table", "json", "csv")
-#: From how many rows a table's widths are taken; a later, wider cell only sticks out.
-_LOOKED_AT: Final = 200
-_NUMBERS: Final = ("u", "i", "f")
+#: From how many rows a table's widths are taken, or from what comes in so many seconds; a later,
+#: wider cell only sticks out.
+_LOOKED_AT: Final = 100
+_LOOKING_SECONDS: Final = 0.2
 
 
-def print_table(result: Result, form: str) -> None:
+def print_result(result: Result, form: str) -> None:
     """Print a result: its rows, or how many rows a statement changed."""
     if result._columns:
-        columns = [(column.name, column.shape) for column in result._columns]
-        _print(columns, iter(result.rows), form)
+        _print([(column.name, column.shape) for column in result._columns], iter(result), form)
     elif form == "json":
-        counts = {
-            "inserted": result.inserted,
-            "updated": result.updated,
-            "deleted": result.deleted,
-        }
+        counts = {name: getattr(result, name) for name in ("inserted", "updated", "deleted")}
         click.echo(json.dumps(counts))
     else:
         click.echo(repr(result))
@@ -42,27 +40,37 @@ def print_table(result: Result, form: str) -> None:
 
 def print_stream(rows: Any, form: str) -> None:
     """Print the rows of an open stream."""
-    columns = [(column.name, column.shape) for column in rows._prepared.columns]
-    _print(columns, iter(rows), form)
+    _print([(column.name, column.shape) for column in rows._prepared.columns], rows, form)
 
 
 def _print(columns: list[tuple[str, Any]], rows: Iterator[Any], form: str) -> None:
-    {"table": _print_table, "json": _print_json, "csv": _print_csv}[form](columns, rows)
+    make_lines = {"table": _table, "json": _json, "csv": _csv}[form]
+    write, flushed = sys.stdout.write, 0.0
+    for line in make_lines(columns, rows):
+        write(line)
+        if (now := time.monotonic()) - flushed > _LOOKING_SECONDS:
+            # Whoever reads sees the first rows while the rest is looked for.
+            sys.stdout.flush()
+            flushed = now
+    sys.stdout.flush()
 
 
-def _print_table(columns: list[tuple[str, Any]], rows: Iterator[Any]) -> None:
-    first = [_cells(columns, row) for row in islice(rows, _LOOKED_AT)]
-    widths = [
-        max(len(name), *(len(row[i]) for row in first), 0) for i, (name, _) in enumerate(columns)
-    ]
-    right = [str(shape)[:1] in _NUMBERS for _, shape in columns]
-    click.echo(_line([name for name, _ in columns], widths, [False] * len(columns)))
-    click.echo("+".join("-" * (width + 2) for width in widths))
+def _table(columns: list[tuple[str, Any]], rows: Iterator[Any]) -> Iterator[str]:
+    first, began = [], time.monotonic()
+    for row in rows:
+        first.append(_cells(columns, row))
+        if len(first) == _LOOKED_AT or time.monotonic() - began > _LOOKING_SECONDS:
+            break
+    names = [name for name, _ in columns]
+    widths = [max(map(text_width, column)) for column in zip(names, *first, strict=True)]
+    right = [is_number(shape) for _, shape in columns]
+    yield _line(names, widths, [False] * len(columns))
+    yield "+".join("-" * (width + 2) for width in widths) + "\n"
     count = 0
     for cells in chain(first, (_cells(columns, row) for row in rows)):
-        click.echo(_line(cells, widths, right))
+        yield _line(cells, widths, right)
         count += 1
-    click.echo(f"({count} row{'s' * (count != 1)})")
+    yield f"({count} row{'s' * (count != 1)})\n"
 
 
 def _cells(columns: list[tuple[str, Any]], row: Iterable[Any]) -> list[str]:
@@ -70,39 +78,43 @@ def _cells(columns: list[tuple[str, Any]], row: Iterable[Any]) -> list[str]:
 
 
 def _line(cells: list[str], widths: list[int], right: list[bool]) -> str:
-    padded = [
-        cell.rjust(width) if to_right else cell.ljust(width)
-        for cell, width, to_right in zip(cells, widths, right, strict=True)
-    ]
-    return " " + " | ".join(padded).rstrip()
+    padded = []
+    for cell, width, to_right in zip(cells, widths, right, strict=True):
+        blanks = " " * (width - text_width(cell))
+        padded.append(blanks + cell if to_right else cell + blanks)
+    return f" {' | '.join(padded).rstrip()}\n"
 
 
-def _print_json(columns: list[tuple[str, Any]], rows: Iterator[Any]) -> None:
-    """Print an array of objects, a row a line."""
+def _json(columns: list[tuple[str, Any]], rows: Iterator[Any]) -> Iterator[str]:
+    """Yield an array of objects, a row a line."""
     writers = [(json.dumps(name), make_json_writer(shape)) for name, shape in columns]
     before = "["
     for row in rows:
         pairs = zip(writers, row, strict=True)
-        text = ", ".join(f"{name}: {write(value)}" for (name, write), value in pairs)
-        click.echo(f"{before}{{{text}}}", nl=False)
+        text = ", ".join([f"{name}: {write(value)}" for (name, write), value in pairs])
+        yield f"{before}{{{text}}}"
         before = ",\n "
-    click.echo("[]" if before == "[" else "]")
+    yield "[]\n" if before == "[" else "]\n"
 
 
-def _print_csv(columns: list[tuple[str, Any]], rows: Iterator[Any]) -> None:
+def _csv(columns: list[tuple[str, Any]], rows: Iterator[Any]) -> Iterator[str]:
+    """Yield a line of names, then the rows; an option that is none is an empty cell."""
+    text = io.StringIO()
+    write = csv.writer(text, lineterminator="\n").writerow
+
     def line(cells: list[str]) -> str:
-        text = io.StringIO()
-        csv.writer(text, lineterminator="").writerow(cells)
+        text.seek(0)
+        text.truncate()
+        write(cells)
         return text.getvalue()
 
-    click.echo(line([name for name, _ in columns]))
+    yield line([name for name, _ in columns])
     for row in rows:
-        click.echo(line(_csv_cells(columns, row)))
+        pairs = zip(columns, row, strict=True)
+        yield line([_plain(shape, value) for (_, shape), value in pairs])
 
 
-def _csv_cells(columns: list[tuple[str, Any]], row: Iterable[Any]) -> list[str]:
-    """Return the cells of a row; an option that is none is an empty cell."""
-    return [
-        "" if value is None else value if isinstance(value, str) else value_text(shape, value)
-        for (_, shape), value in zip(columns, row, strict=True)
-    ]
+def _plain(shape: Any, value: Any) -> str:
+    if value is None:
+        return ""
+    return value if isinstance(value, str) else value_text(shape, value)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import sys
 import time
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from ..errors import Error
-from .rows import FORMATS, print_table
+from .rows import FORMATS, print_result, print_stream
+from .statements import first_word, is_whole, split
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -49,27 +51,31 @@ class Shell:
         click.echo(f"stdb, database {self._name!r}; .help for help, .exit to leave")
         if not is_writable:
             click.echo("Another process has it open: here it can only be read.")
-        if first:
-            self.answer(first)
-        for text in self._statements():
+        for text in chain(split(first), self._statements()):
             if not self.answer(text):
                 break
 
     def answer(self, text: str) -> bool:
-        """Run what was typed; return whether to go on."""
-        text = text.strip().removesuffix(";").strip()
-        if not text:
-            return True
+        """Run a statement or command; return whether to go on."""
         try:
             if text.startswith("."):
                 return self._command(text)
             began = time.perf_counter()
-            result = self._database.sql(text, sender=self._sender, strict=self._strict)
-            print_table(result, self._form)
+            self._run(text)
             click.secho(f"{(time.perf_counter() - began) * 1000:.1f} ms", dim=True)
         except Error as error:
             click.secho(str(error), fg="red")
+        except KeyboardInterrupt:
+            click.secho("interrupted", fg="red")
         return True
+
+    def _run(self, text: str) -> None:
+        if first_word(text) == "SELECT":
+            with self._database.sql_stream(text, sender=self._sender, strict=self._strict) as rows:
+                print_stream(rows, self._form)
+        else:
+            result = self._database.sql(text, sender=self._sender, strict=self._strict)
+            print_result(result, self._form)
 
     def _command(self, text: str) -> bool:
         word, _, rest = text.partition(" ")
@@ -102,12 +108,13 @@ class Shell:
     def _statements(self) -> Iterable[str]:
         """Return what is typed, a statement at a time; the end of the input ends it."""
         if not sys.stdin.isatty():
-            yield from sys.stdin.read().split(";")
+            for line in _lines(sys.stdin):
+                yield from split(line)
             return
         session = self._session()
         while True:
             try:
-                yield session.prompt()
+                yield from split(session.prompt())
             except KeyboardInterrupt:
                 continue
             except EOFError:
@@ -126,8 +133,7 @@ class Shell:
         def _(event: Any) -> None:
             typed = event.current_buffer.text
             text = typed.strip()
-            is_whole = not text or text.startswith(".") or text.endswith(";")
-            if is_whole or typed.endswith("\n"):
+            if not text or text.startswith(".") or typed.endswith("\n") or is_whole(text):
                 event.current_buffer.validate_and_handle()
             else:
                 event.current_buffer.insert_text("\n")
@@ -148,6 +154,17 @@ class Shell:
         for name in self._database.tables:
             words += [name, *self._database.tables[name].columns]
         return list(dict.fromkeys(words))
+
+
+def _lines(text: Iterable[str]) -> Iterable[str]:
+    """Return statements that come from a pipe, as soon as they are whole."""
+    typed = ""
+    for line in text:
+        typed += line
+        if typed.lstrip().startswith(".") or is_whole(typed):
+            yield typed
+            typed = ""
+    yield typed
 
 
 def history_file() -> Path:

@@ -95,18 +95,18 @@ def _printable(text: str) -> str:
 
 def _cell(shape: sh.Shape, value: Any, width_max: int | None) -> str:
     text = value_text(shape, value, limit=None if width_max is None else width_max + 1)
-    if width_max is None or _width(text) <= width_max:
+    if width_max is None or text_width(text) <= width_max:
         return text
     if isinstance(shape, sh.Wrapped):
         # Identities begin alike, so their ends matter.
         half = (width_max - 1) // 2
         return text[:half] + _CUT + text[len(text) - half :]
-    while _width(text) > width_max - 1:
+    while text_width(text) > width_max - 1:
         text = text[: min(len(text) - 1, width_max - 1)]
     return text + _CUT
 
 
-def _width(text: str) -> int:
+def text_width(text: str) -> int:
     """Return how many places of a terminal `text` takes."""
     if text.isascii():
         return len(text)
@@ -116,7 +116,8 @@ def _width(text: str) -> int:
     )
 
 
-def _is_number(shape: sh.Shape) -> bool:
+def is_number(shape: sh.Shape) -> bool:
+    """Whether a column is set flush right."""
     if isinstance(shape, sh.Option):
         shape = shape.some
     return isinstance(shape, sh.Int | sh.Float)
@@ -167,8 +168,8 @@ def text_table(
         [_cell(sh.TEXT, str(shape), width_max) for _, shape in columns],
         *cells,
     ]
-    widths = [max(map(_width, column)) for column in zip(*lines, strict=True)]
-    right = [_is_number(shape) for _, shape in columns]
+    widths = [max(map(text_width, column)) for column in zip(*lines, strict=True)]
+    right = [is_number(shape) for _, shape in columns]
     drawn = [" | ".join(map(_pad, line, widths, right)).rstrip() for line in lines]
     drawn.insert(2, "-+-".join("-" * width for width in widths))
     return "\n".join([*drawn, f"({count})"])
@@ -180,7 +181,7 @@ def width_for(columns: int) -> int:
 
 
 def _pad(text: str, width: int, right: bool) -> str:
-    blanks = " " * (width - _width(text))
+    blanks = " " * (width - text_width(text))
     return blanks + text if right else text + blanks
 
 
@@ -192,7 +193,7 @@ def html_table(columns: Columns, rows: Sequence[Any]) -> str:
     if missing is not None:
         cells.insert(missing, [_CUT] * len(columns))
     right = [
-        ' style="text-align: right"' if _is_number(shape) else ' style="text-align: left"'
+        ' style="text-align: right"' if is_number(shape) else ' style="text-align: left"'
         for _, shape in columns
     ]
     heads = "".join(
@@ -223,7 +224,7 @@ def rich_table(columns: Columns, rows: Sequence[Any]) -> Any:
     table = Table(caption=count, caption_justify="left")
     for name, shape in columns:
         heading = Text.assemble(name, "\n", (str(shape), "dim"))
-        table.add_column(heading, justify="right" if _is_number(shape) else "left")
+        table.add_column(heading, justify="right" if is_number(shape) else "left")
     for line in cells:
         table.add_row(*map(Text, line))
     return table

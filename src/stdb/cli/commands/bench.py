@@ -47,7 +47,7 @@ def command(count: int) -> None:
             ("durable, async", {"path": Path(directory, "async.stdb")}),
             ("durable, sync", {"path": Path(directory, "sync.stdb"), "durability": "sync"}),
         ):
-            calls = count // 50 if "sync" in options.values() else count
+            calls = max(count // 50, 1) if "sync" in options.values() else count
             rate = _rate(calls, **options)
             click.echo(f"{name:16} {rate:>10,.0f} transfers/s  {1e6 / rate:>8.2f} µs each")
 

@@ -8,10 +8,12 @@ import click
 
 from ...errors import DecodeError, UsageError, unknown_name
 from ...module import signature
+from ...module.markers import MISSING
 from ...types.sats_json import make_json_writer
 from ...types.sats_json_read import make_json_reader
 from ...types.shapes import Text
-from ..opening import database_argument, writing
+from ...types.values import Identity
+from ..opening import anonymous_option, as_option, database_argument, sender_of, writing
 
 if TYPE_CHECKING:
     from ...database import Database
@@ -21,56 +23,68 @@ if TYPE_CHECKING:
 @database_argument
 @click.argument("function")
 @click.argument("args", nargs=-1, type=click.UNPROCESSED)
-@click.option("--anonymous", is_flag=True, help="Call as somebody new instead of the owner.")
+@anonymous_option
+@as_option
 @click.pass_context
 def command(
-    ctx: click.Context, database: str, function: str, args: tuple[str, ...], anonymous: bool
+    ctx: click.Context,
+    database: str,
+    function: str,
+    args: tuple[str, ...],
+    anonymous: bool,
+    identity: str | None,
 ) -> None:
     """Call a reducer or a procedure. Each argument is JSON; a text needs no quotes.
 
-    What a procedure returns is printed as JSON; a reducer that succeeds prints nothing.
+    The caller connects for the time of the call, so that the reducers of clients that come and go
+    run as well. What a procedure returns is printed as JSON; a reducer that succeeds prints
+    nothing.
 
     \b
         stdb call chat send_message "hello"
         stdb call bank transfer 1 2 100
     """
+    sender = sender_of(anonymous=anonymous, identity=identity)
     with writing(ctx, database) as opened:
-        run(opened, function, args, anonymous=anonymous)
+        _call(opened, function, args, sender or opened.owner)
 
 
-def run(database: Database, function: str, texts: tuple[str, ...], *, anonymous: bool) -> None:
+def _call(database: Database, function: str, texts: tuple[str, ...], sender: Identity) -> None:
     """Call a function with arguments as they are written in a terminal."""
     program = database._program
     declared: Any = program.reducers.get(function) or program.procedures.get(function)
     if declared is None:
         raise unknown_name("function", function, [*program.reducers, *program.procedures])
     parameters = declared.parameters
-    if len(texts) > len(parameters):
+    needed = sum(parameter.default is MISSING for parameter in parameters)
+    if not needed <= len(texts) <= len(parameters):
         raise UsageError(
             f"{len(parameters)} parameters were expected, but {len(texts)} were provided:\n"
             f"  {signature(function, parameters)}"
         )
-    values = tuple(
+    values = [
         _value(parameter, text, function)
         for parameter, text in zip(parameters, texts, strict=False)
-    )
-    sender = None
-    if anonymous:
-        with database.connect() as client:
-            sender = client.identity
-    if function in program.procedures:
-        returned = database.call_procedure(function, *values, sender=sender)
-        click.echo(make_json_writer(declared.returns)(returned))
-    else:
-        database.call(function, *values, sender=sender)
+    ]
+    with database.connect(identity=sender) as client:
+        if function in program.procedures:
+            returned = client._call_procedure(function, tuple(values))
+            click.echo(make_json_writer(declared.returns)(returned))
+        else:
+            client.call(function, *values)
 
 
 def _value(parameter: Any, text: str, function: str) -> Any:
-    """Return an argument: JSON, or for a parameter that is a text the text itself."""
-    place = f"{function}, argument {parameter.name!r}"
-    if isinstance(parameter.shape, Text) and not (text.startswith('"') and text.endswith('"')):
+    """Return an argument: JSON, or for some types the text itself."""
+    shape = parameter.shape
+    is_quoted = text.startswith('"') and text.endswith('"')
+    if isinstance(shape, Text) and not is_quoted:
         return text
+    if str(shape) in ("Identity", "ConnectionId") and not text.startswith(("[", "{", '"')):
+        text = f'["0x{text.removeprefix("0x")}"]'
     try:
-        return make_json_reader(parameter.shape)(text)
+        return make_json_reader(shape)(text)
     except DecodeError as error:
-        raise UsageError(f"{place}: {text} is no {parameter.shape} in JSON: {error}") from None
+        raise UsageError(
+            f"{function}, argument {parameter.name!r}: {text} is no {shape} in JSON: {error}"
+        ) from None

@@ -12,9 +12,13 @@ from ...errors import Error
 from ..failures import report
 from ..opening import host_of, yes_option
 from .logs import show
-from .publish import load, run
+from .publish import here, load, run
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from watchfiles import Change
+
     from ...database import Database
     from ...host import Host
 
@@ -37,17 +41,21 @@ def command(
     """
     from watchfiles import watch
 
-    place = Path(module_path) if module_path is not None else Path()
+    place = Path(module_path) if module_path is not None else here()
     with host_of(ctx) as host:
-        if not _publish(host, database, module_path, delete_data, yes=yes):
-            click.echo("Waiting for next change...")
+        if database in host:
+            _ = host[database]  # one that is open elsewhere, or is no database, is told at once
         shown = _Log(host, database)
-        shown.start()
-        for _ in watch(place if place.is_dir() else place.parent, raise_interrupt=False):
-            click.echo("File change detected, publishing...")
+
+        def publish_again() -> None:
             if not _publish(host, database, module_path, delete_data, yes=yes):
                 click.echo("Waiting for next change...")
             shown.start()
+
+        publish_again()
+        for _ in watch(place if place.is_dir() else place.parent, watch_filter=_source_filter()):
+            click.echo("File change detected, publishing...")
+            publish_again()
 
 
 def _publish(
@@ -56,12 +64,21 @@ def _publish(
     """Publish what is there; an error is shown, and the next change may mend it."""
     try:
         published = run(host, database, load(module_path), delete_data, break_clients=True, yes=yes)
-    except (Error, SyntaxError) as error:
+    except Error as error:
         report(error)
         return False
     if published is not None:
         click.echo(f"Published {database}: {published.op}.")
     return published is not None
+
+
+def _source_filter() -> Callable[[Change, str], bool]:
+    """Return whether a change is one of the source: not of the bundle or a database beside it."""
+    from watchfiles import DefaultFilter
+
+    ends = (".py", ".ts", ".js", ".mjs", ".json", ".wasm")
+    is_any = DefaultFilter(ignore_dirs=(*DefaultFilter.ignore_dirs, "dist", "databases"))
+    return lambda change, path: path.endswith(ends) and is_any(change, path)
 
 
 class _Log:

@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from ..opening import database_argument, reading
+from ...runtime.log_files import DIRECTORY, LogFiles
+from ...runtime.logs import Logs
+from ..opening import database_argument, directory_of
 
 if TYPE_CHECKING:
     from ...runtime import LogRecord
@@ -40,16 +42,23 @@ def command(
     level_exact: bool,
     format_: str,
 ) -> None:
-    """Print the log of a database, also while another process writes it."""
+    """Print the log of a database, also while another process writes it.
+
+    \b
+        stdb logs chat --num-lines 20
+        stdb logs chat --follow --level warn
+    """
     if level_exact and level is None:
         raise click.UsageError("--level-exact goes with --level")
     if follow and num_lines is None:
         num_lines = 10
-    with reading(ctx, database) as opened:
-        # The lines are counted before they are filtered, as SpacetimeDB does.
-        for record in opened.logs(num_lines, follow=follow):
-            if level is None or _is_wanted(record, level, exact=level_exact):
-                show(record, format_)
+    # Its tables are not needed: the log is in files of its own.
+    logs = Logs(database, lambda: 0)
+    logs.keep_in(LogFiles(directory_of(ctx, database) / DIRECTORY), only_read=True)
+    # The lines are counted before they are filtered, as SpacetimeDB does.
+    for record in logs.follow(num_lines) if follow else logs.tail(num_lines):
+        if level is None or _is_wanted(record, level, exact=level_exact):
+            show(record, format_)
 
 
 def _is_wanted(record: LogRecord, level: str, *, exact: bool) -> bool:
@@ -80,4 +89,5 @@ def show(record: LogRecord, format_: str = "text") -> None:
         parts += [click.style(" ".join(place), dim=True), ": "]
     click.echo("".join([*parts, record.message]))
     for frame in record.trace:
-        click.echo(click.style(f"    in {frame}", dim=True))
+        names = [click.style(frame[key], dim=True) for key in ("module_name", "func_name")]
+        click.echo(f"    in {' :: '.join(names)}")

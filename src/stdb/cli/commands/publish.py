@@ -87,7 +87,7 @@ def command(
 
 def load(path: str | None) -> Module | FileModule:
     """Return the module at a path, or the one that is in the working directory."""
-    place = Path(path) if path is not None else _here()
+    place = Path(path) if path is not None else here()
     if (place / "package.json").is_file() or place.name == "package.json":
         return bundle(place if place.is_dir() else place.parent)
     return Module.from_file(os.fspath(place) if path is None else path)
@@ -104,7 +104,8 @@ def bundle(project: Path) -> FileModule:
     return FileModule(out)
 
 
-def _here() -> Path:
+def here() -> Path:
+    """Return the module in the working directory."""
     for name in _FOUND_BY_ITSELF:
         if Path(name).exists():
             return Path() if name == "module.py" else Path(name)
@@ -152,7 +153,7 @@ def run(
             if not confirm(question, yes=yes):
                 click.echo("Aborting: publishing was not confirmed.", err=True)
                 return None
-    return host.publish(name, module)
+    return host.publish(name, module, token=None if plan is None else plan.token)
 
 
 def _may_destroy(name: str, *, yes: bool) -> bool:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import time
+from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from ...types.sats_json import make_json_writer
-from ..opening import database_argument, reading
+from ..opening import anonymous_option, as_option, database_argument, reading, sender_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
+    from ...client import Event
     from ...database import Database
+    from ...types.values import Identity
 
 
 @click.command
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 @click.option("-n", "--num-updates", type=click.IntRange(1), help="End after N updates.")
 @click.option("-t", "--timeout", type=click.FloatRange(0), help="End after so many seconds.")
 @click.option("--print-initial-update", is_flag=True, help="Print the rows there are first.")
+@anonymous_option
+@as_option
 @click.pass_context
 def command(
     ctx: click.Context,
@@ -30,6 +33,8 @@ def command(
     num_updates: int | None,
     timeout: float | None,
     print_initial_update: bool,
+    anonymous: bool,
+    identity: str | None,
 ) -> None:
     """Print the changes of queries as they happen, a line of JSON each, until Ctrl-C.
 
@@ -37,64 +42,63 @@ def command(
 
     \b
         stdb subscribe chat "SELECT * FROM message"
+        stdb subscribe chat "SELECT * FROM message" --num-updates 1 --timeout 60
     """
+    sender = sender_of(anonymous=anonymous, identity=identity)
     with reading(ctx, database, follow=True) as opened:
-        seen = _follow(opened, queries, num_updates, timeout, initial=print_initial_update)
-    if num_updates is not None and seen < num_updates:
-        click.echo(
-            f"subscription timed out after {timeout}s after receiving {seen}/{num_updates} updates",
-            err=True,
-        )
-        ctx.exit(1)
+        updates = _Updates(opened, queries, sender or opened.owner)
+        seen = updates.print(num_updates, timeout, initial=print_initial_update)
+    if seen != num_updates:
+        how = "closed" if updates.is_over else f"timed out after {timeout}s"
+        if num_updates is not None:
+            message = f"subscription {how} after receiving {seen}/{num_updates} updates"
+            raise click.ClickException(message)
+        click.echo("disconnected by the database" if updates.is_over else how, err=True)
 
 
-def _follow(
-    database: Database,
-    queries: Iterable[str],
-    wanted: int | None,
-    timeout: float | None,
-    *,
-    initial: bool,
-) -> int:
-    """Print updates until there were enough of them or time is over; return how many there were."""
-    ends = None if timeout is None else time.monotonic() + timeout
-    seen = 0
-    with database.connect(identity=database.owner, dispatch="manual") as client:
-        events: list[Any] = []
-        client.on_event(events.append)
-        client.subscribe(*queries)
-        client.tick()
-        if initial:
-            rows = {name: ((), list(client.db[name])) for name in client.db if len(client.db[name])}
-            click.echo(_line(database, rows))
-        events.clear()
-        while (wanted is None or seen < wanted) and (ends is None or time.monotonic() < ends):
-            client.tick()
-            for event in events:
-                click.echo(_line(database, _changes(event)))
-                seen += 1
-                if seen == wanted:
+class _Updates:
+    """What queries give, one update a commit."""
+
+    def __init__(self, database: Database, queries: tuple[str, ...], sender: Identity) -> None:
+        self._database = database
+        self._queries = queries
+        self._sender = sender
+        self._news: SimpleQueue[Event | None] = SimpleQueue()
+        #: Whether the database has let go of the subscription.
+        self.is_over = False
+
+    def print(self, wanted: int | None, timeout: float | None, *, initial: bool) -> int:
+        """Print updates until there were enough, or time is over; return how many there were."""
+        ends = None if timeout is None else time.monotonic() + timeout
+        seen = 0
+        with self._database.connect(identity=self._sender) as client:
+            client.on_event(self._news.put)
+            client.on_disconnect(lambda _error: self._news.put(None))
+            client.subscribe(*self._queries)
+            while wanted is None or seen < wanted:
+                left = None if ends is None else max(ends - time.monotonic(), 0)
+                try:
+                    event = self._news.get(timeout=left)
+                except Empty:
                     break
-            events.clear()
-            time.sleep(0.01)
-    return seen
+                if event is None:
+                    self.is_over = True
+                    break
+                is_first = event.kind == "subscribed"
+                if initial or not is_first:
+                    click.echo(self._line(event))
+                seen += not is_first
+        return seen
 
-
-def _changes(event: Any) -> dict[str, Any]:
-    """Return the rows that went and came, by table; an update is both."""
-    changes = {}
-    for name in event.changes:
-        changed = event.changes[name]
-        gone = [*changed.deleted, *(old for old, _ in changed.updated)]
-        come = [*changed.inserted, *(new for _, new in changed.updated)]
-        changes[name] = gone, come
-    return changes
-
-
-def _line(database: Database, changes: dict[str, Any]) -> str:
-    parts = []
-    for name, (deletes, inserts) in changes.items():
-        write = make_json_writer(database._store[name].shape)
-        gone, come = (",".join(write(row) for row in rows) for rows in (deletes, inserts))
-        parts.append(f'"{name}":{{"deletes":[{gone}],"inserts":[{come}]}}')
-    return f"{{{','.join(parts)}}}"
+    def _line(self, event: Event) -> str:
+        """Return the rows that went and came, by table; one that was updated did both."""
+        parts = []
+        for name in event.changes:
+            changed = event.changes[name]
+            gone = [*changed.deleted, *(old for old, _ in changed.updated)]
+            come = [*changed.inserted, *(new for _, new in changed.updated)]
+            table: Any = self._database._store[name]
+            write = make_json_writer(table.shown)
+            deletes, inserts = (",".join(map(write, rows)) for rows in (gone, come))
+            parts.append(f'"{name}":{{"deletes":[{deletes}],"inserts":[{inserts}]}}')
+        return f"{{{','.join(parts)}}}"
