@@ -27,7 +27,7 @@ def command(ctx: click.Context, database: str, discard: bool, yes: bool) -> None
             path = host.find(database).path
     found = repair(path)
     if not found.damage:
-        click.echo(f"No damage: {found.transactions} transactions can be read.")
+        click.echo(f"No damage: {_count(found.transactions)} can be read.")
         return
     click.echo(found.damage)
     if not discard:
@@ -36,6 +36,10 @@ def command(ctx: click.Context, database: str, discard: bool, yes: bool) -> None
         click.echo("Aborting", err=True)
         ctx.exit(1)
     done = repair(path, discard=True)
-    click.echo(f"Cut off; {done.transactions} transactions are left. Kept beside them:")
+    click.echo(f"Cut off; {_count(done.transactions)} left. Kept beside the rest:")
     for file in done.set_aside:
         click.echo(f"  {file}")
+
+
+def _count(transactions: int) -> str:
+    return f"{transactions:,} transaction{'s' * (transactions != 1)}"
