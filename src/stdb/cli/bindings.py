@@ -44,7 +44,7 @@ def bindings(program: Program, *, include_private: bool = False) -> str:
         '"""Written by `stdb generate`: what a module has, for editors. Do not change it."""\n\n'
         "from __future__ import annotations\n\n"
         "import uuid\n"
-        "from typing import Any, Protocol\n\n"
+        "from typing import Any, Literal, Protocol\n\n"
         "from stdb import ConnectionId, Err, Identity, Ok, ScheduleAt, Some, TimeDuration, "
         "Timestamp\n\n"
         f"#: Table -> class of its rows.\nTABLES = {{{tables}}}\n" + "".join(writer.parts)
@@ -109,6 +109,17 @@ class _Writer:
         body = "".join(lines) or "    ...\n"
         self.parts.append(f"\n\nclass {name}(Protocol):\n{body}")
 
+    def _define_enum(self, shape: sh.PlainEnum) -> None:
+        """Write the class of a sum whose variants carry nothing."""
+        name = shape.cls.__name__
+        if name not in self._defined:
+            self._defined.add(name)
+            names = ", ".join(repr(member.name) for member in shape.members)
+            self.parts.append(
+                f"\n\nclass {name}(Protocol):\n"
+                f"    @property\n    def name(self) -> Literal[{names}]: ...\n"
+            )
+
     def functions(
         self, name: str, calls: Iterable[tuple[str, tuple[Parameter, ...], Shape | None]]
     ) -> None:
@@ -132,6 +143,9 @@ class _Writer:
                 return "float"
             case sh.Record():
                 self.define(shape)
+                return str(shape.cls.__name__)
+            case sh.PlainEnum():
+                self._define_enum(shape)
                 return str(shape.cls.__name__)
             case sh.Sequence(element=element):
                 return f"tuple[{self.annotation(element)}, ...]"

@@ -7,16 +7,18 @@ import io
 import json
 import sys
 import time
+from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from ..sql.render import is_number, text_width, value_text
+from ..sql.render import is_number, printable, text_width, value_text
+from ..types import shapes as sh
 from ..types.sats_json import make_json_writer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from ..sql.result import Result
 
@@ -56,9 +58,14 @@ def _print(columns: list[tuple[str, Any]], rows: Iterator[Any], form: str) -> No
 
 
 def _table(columns: list[tuple[str, Any]], rows: Iterator[Any]) -> Iterator[str]:
+    makers = [_cell_of(shape) for _, shape in columns]
+
+    def cells_of(row: Iterable[Any]) -> list[str]:
+        return [make(value) for make, value in zip(makers, row, strict=True)]
+
     first, began = [], time.monotonic()
     for row in rows:
-        first.append(_cells(columns, row))
+        first.append(cells_of(row))
         if len(first) == _LOOKED_AT or time.monotonic() - began > _LOOKING_SECONDS:
             break
     names = [name for name, _ in columns]
@@ -67,14 +74,17 @@ def _table(columns: list[tuple[str, Any]], rows: Iterator[Any]) -> Iterator[str]
     yield _line(names, widths, [False] * len(columns))
     yield "+".join("-" * (width + 2) for width in widths) + "\n"
     count = 0
-    for cells in chain(first, (_cells(columns, row) for row in rows)):
+    for cells in chain(first, map(cells_of, rows)):
         yield _line(cells, widths, right)
         count += 1
     yield f"({count} row{'s' * (count != 1)})\n"
 
 
-def _cells(columns: list[tuple[str, Any]], row: Iterable[Any]) -> list[str]:
-    return [value_text(shape, value) for (_, shape), value in zip(columns, row, strict=True)]
+def _cell_of(shape: sh.Shape) -> Callable[[Any], str]:
+    """Return the function that makes a cell of a value; that of many columns is a plain one."""
+    if isinstance(shape, sh.Int):
+        return str
+    return printable if isinstance(shape, sh.Text) else partial(value_text, shape)
 
 
 def _line(cells: list[str], widths: list[int], right: list[bool]) -> str:
@@ -101,6 +111,7 @@ def _csv(columns: list[tuple[str, Any]], rows: Iterator[Any]) -> Iterator[str]:
     """Yield a line of names, then the rows; an option that is none is an empty cell."""
     text = io.StringIO()
     write = csv.writer(text, lineterminator="\n").writerow
+    makers = [_plain_of(shape) for _, shape in columns]
 
     def line(cells: list[str]) -> str:
         text.seek(0)
@@ -110,11 +121,11 @@ def _csv(columns: list[tuple[str, Any]], rows: Iterator[Any]) -> Iterator[str]:
 
     yield line([name for name, _ in columns])
     for row in rows:
-        pairs = zip(columns, row, strict=True)
-        yield line([_plain(shape, value) for (_, shape), value in pairs])
+        yield line([make(value) for make, value in zip(makers, row, strict=True)])
 
 
-def _plain(shape: Any, value: Any) -> str:
-    if value is None:
-        return ""
-    return value if isinstance(value, str) else value_text(shape, value)
+def _plain_of(shape: sh.Shape) -> Callable[[Any], str]:
+    """Return the function that makes a cell of a value; texts stay as they are."""
+    some = shape.some if isinstance(shape, sh.Option) and not shape.wraps else shape
+    make: Callable[[Any], str] = str if isinstance(some, sh.Text) else _cell_of(some)
+    return make if some is shape else lambda value: "" if value is None else make(value)

@@ -54,7 +54,7 @@ def value_text(
 
     match shape:
         case sh.Text():
-            return repr(value[:limit]) if nested else _printable(value[:limit])
+            return repr(value[:limit]) if nested else printable(value[:limit])
         case sh.Blob():
             return f"0x{value[:limit].hex()}"
         case sh.Float(bits=32) if value - value == 0:
@@ -86,7 +86,7 @@ def value_text(
     return repr(value)
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
     """Return `text` on one line: what would move the cursor becomes an escape."""
     if text.isprintable():
         return text
