@@ -25,6 +25,7 @@ BENCHMARKS = (
     "views",
     "javascript",
     "schedules",
+    "command",
     "subscriptions",
 )
 
