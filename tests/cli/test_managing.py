@@ -135,3 +135,21 @@ def test_what_a_module_has_is_described(shop: Command) -> None:
     table = json.loads(shop("describe", "shop", "table", "item", "--json"))
     assert table["source_name"] == "item"
     assert "did you mean 'item'" in shop("describe", "shop", "table", "itm", code=1)
+
+
+def test_only_publishing_makes_a_directory(stdb: Command) -> None:
+    assert "No databases found" in stdb("list")
+    assert stdb("list", "--json") == "[]\n"
+    assert "there are no databases in" in stdb("sql", "shop", "SELECT * FROM item", code=1)
+    assert not stdb.databases.exists()
+
+
+def test_the_shell_completes_commands_and_databases(shop: Command) -> None:
+    shop.environment["_STDB_COMPLETE"] = "bash_complete"
+    for words, position, found in (
+        ("stdb pub", 1, "plain,publish"),
+        ("stdb sql sh", 2, "plain,shop"),
+        ("stdb sql nothing", 2, ""),
+    ):
+        shop.environment.update(COMP_WORDS=words, COMP_CWORD=str(position))
+        assert shop().strip() == found

@@ -13,13 +13,23 @@ import click
 from ..database import Database
 from ..database.ids import Ids
 from ..errors import DatabaseLocked, DatabaseNotFound, UsageError
-from ..host import Host
+from ..host import Host, default_directory
 from ..types.values import Identity
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-database_argument = click.argument("database", metavar="DATABASE")
+
+def _complete_name(ctx: click.Context, _parameter: click.Parameter, begun: str) -> list[str]:
+    """Return the names of databases that begin so, for the shell."""
+    directory = directory_of_host(ctx)
+    if not directory.is_dir():
+        return []
+    with Host(directory) as host:
+        return [name for name in host if name.startswith(begun)]
+
+
+database_argument = click.argument("database", metavar="DATABASE", shell_complete=_complete_name)
 yes_option = click.option("-y", "--yes", is_flag=True, help="Do not ask.")
 anonymous_option = click.option(
     "--anonymous", is_flag=True, help="As somebody new instead of the owner."
@@ -27,9 +37,21 @@ anonymous_option = click.option(
 as_option = click.option("--as", "identity", metavar="IDENTITY", help="As this identity.")
 
 
-def host_of(ctx: click.Context) -> Host:
-    """Return the host that the command works on."""
-    return Host(ctx.find_root().obj)
+def directory_of_host(ctx: click.Context) -> Path:
+    """Return where the databases are."""
+    chosen = ctx.find_root().params.get("directory")
+    return default_directory() if chosen is None else Path(chosen)
+
+
+def host_of(ctx: click.Context, *, makes: bool = False) -> Host:
+    """Return the host that the command works on; `makes` says whether it need not be there yet."""
+    directory = directory_of_host(ctx)
+    if not makes and not directory.exists():
+        raise DatabaseNotFound(
+            f"there are no databases in {directory}: stdb publish makes the first, and --dir or "
+            "STDB_DIR say where they are"
+        )
+    return Host(directory)
 
 
 def is_path(database: str) -> bool:

@@ -42,7 +42,7 @@ def command(
     from watchfiles import watch
 
     place = Path(module_path) if module_path is not None else here()
-    with host_of(ctx) as host:
+    with host_of(ctx, makes=True) as host:
         if database in host:
             _ = host[database]  # one that is open elsewhere, or is no database, is told at once
         shown = _Log(host, database)

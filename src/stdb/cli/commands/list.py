@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+from typing import TYPE_CHECKING
 
 import click
 
-from ..opening import host_of
+from ..opening import directory_of_host, host_of
+
+if TYPE_CHECKING:
+    from ...host import HostedDatabase
 
 
 @click.command
@@ -14,9 +18,11 @@ from ..opening import host_of
 @click.pass_context
 def command(ctx: click.Context, as_json: bool) -> None:
     """List the databases."""
-    with host_of(ctx) as host:
-        found = host.list()
-        directory = host.directory
+    directory = directory_of_host(ctx)
+    found: list[HostedDatabase] = []
+    if directory.exists():
+        with host_of(ctx) as host:
+            found = host.list()
     if as_json:
         click.echo(
             json.dumps(

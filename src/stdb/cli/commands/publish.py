@@ -63,7 +63,7 @@ def command(
     if len(given) > 1:
         raise click.UsageError("give one of --module-path, --bin-path and --js-path")
     module = load(given[0] if given else None)
-    with host_of(ctx) as host:
+    with host_of(ctx, makes=True) as host:
         published = run(
             host, name, module, delete_data, break_clients=break_clients or yes, yes=yes
         )
