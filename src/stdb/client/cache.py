@@ -246,12 +246,6 @@ class TableCache(_Hot):
 
     # -- changes ---------------------------------------------------------------------------------
 
-    def change_of(self, key: Any, new: Any, old: Any) -> Change:
-        """Return the change of one row, whether it is here already or not."""
-        change = Change(self)
-        self._note(change, key, old, new)
-        return change
-
     def weigh(self, pairs: Iterable[Pair]) -> Change:
         """Return what changes of rows will do here; nothing has changed yet.
 

@@ -61,8 +61,6 @@ ZSTD_MAGIC: Final = b"\x28\xb5\x2f\xfd"
 
 #: The header of a commit, by version.
 COMMIT_HEADERS: Final = (Struct("<QHI"), Struct("<QQHI"))
-#: The size of the header and the checksum together, in the version that is written.
-FRAME_SIZE: Final = COMMIT_HEADERS[VERSION].size + 4
 NAME_BYTES_MAX: Final = 255
 
 INPUTS: Final = 0x80

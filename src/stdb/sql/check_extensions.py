@@ -50,8 +50,6 @@ class ExtensionChecks:
     fault: Fault
     #: Where aggregates may stand: takes a call and returns its value.
     aggregate: Callable[[s.Call], t.Expr] | None = None
-    #: Inside a grouped query: what is a GROUP BY expression is its key.
-    group_key: Callable[[s.Expr], t.Expr | None] | None = None
 
     if TYPE_CHECKING:
 
