@@ -81,13 +81,15 @@ class LogWriter:
                 self._files.delete(segment.path)
             self._files.delete(segment.path.with_suffix(".ofs"))
             return self._create(start)
-        if tail.torn is not None or tail.is_compressed or tail.version != VERSION:
-            return self._create(start)
         file = self._files.open(segment.path)
-        if tail.size != tail.position:
+        goes_on = tail.torn is None and not tail.is_compressed and tail.version == VERSION
+        if goes_on and tail.size != tail.position:
             file.truncate(tail.position)
         # What a process that died left may not be on the disk yet, and counts as durable now.
         file.sync()
+        if not goes_on:
+            file.close()
+            return self._create(start)
         self._index.open(segment.start, keep_below=start)
         return Place(file, segment.start, tail.position, start)
 
