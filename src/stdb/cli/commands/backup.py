@@ -14,7 +14,11 @@ from ..opening import database_argument, reading
 def command(ctx: click.Context, database: str, target: str) -> None:
     """Copy a database to a directory, also while another process uses it.
 
-    The copy is a database of its own: stdb sql TARGET.stdb "…".
+    The copy is a database of its own.
+
+    \b
+        stdb backup chat chat-copy.stdb
+        stdb sql ./chat-copy.stdb "SELECT * FROM message"
     """
     with reading(ctx, database) as opened:
         offset = opened.backup(target)

@@ -40,7 +40,11 @@ def transfer(ctx: ReducerContext, source: u64, target: u64, amount: i64) -> None
 @click.command
 @click.option("--count", type=click.IntRange(1), default=50_000, show_default=True)
 def command(count: int) -> None:
-    """Measure what this machine makes of a small bank: transfers a second, in each mode."""
+    """Measure what this machine makes of a small bank: transfers a second, in each mode.
+
+    \b
+        stdb bench --count 10000
+    """
     with tempfile.TemporaryDirectory() as directory:
         for name, options in (
             ("in memory", {}),

@@ -12,7 +12,11 @@ from ..opening import confirm, database_argument, host_of, yes_option
 @yes_option
 @click.pass_context
 def command(ctx: click.Context, database: str, yes: bool) -> None:
-    """Delete a database with all of its data. It asks before; --yes does not."""
+    """Delete a database with all of its data. It asks before; --yes does not.
+
+    \b
+        stdb delete chat
+    """
     with host_of(ctx) as host:
         found = host.find(database)
         shown = f"{database} ({found.identity.hex()})" if database in found.names else database

@@ -38,6 +38,10 @@ def command(
     """Publish a module again whenever its files change, and show its log, until Ctrl-C.
 
     The database is open here meanwhile: its schedules run, and queries of other processes work.
+
+    \b
+        stdb dev chat
+        stdb dev chat --module-path chat.py --yes
     """
     from watchfiles import watch
 

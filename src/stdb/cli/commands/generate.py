@@ -26,6 +26,9 @@ def command(
     """Write Python classes for the tables and functions of a module.
 
     With them an editor completes rows and calls of a module that is not written in Python.
+
+    \b
+        stdb generate --bin-path game.wasm --out game_bindings.py
     """
     given = [path for path in (module_path, bin_path, js_path) if path is not None]
     if len(given) > 1:

@@ -22,7 +22,12 @@ _LANGUAGES = ("python", "typescript")
 @click.option("--project-path", type=click.Path(), help="Where; ./NAME when not given.")
 @click.option("--lang", type=click.Choice(_LANGUAGES), default="python", show_default=True)
 def command(name: str, project_path: str | None, lang: str) -> None:
-    """Make a new project: a chat module, its tests, and what to type next."""
+    """Make a new project: a chat module, its tests, and what to type next.
+
+    \b
+        stdb init chat
+        stdb init chat --lang typescript
+    """
     if re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", name) is None:
         raise UsageError(
             f"{name!r} cannot be the name of a database: small letters and digits, with single "

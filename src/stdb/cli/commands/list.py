@@ -17,7 +17,11 @@ if TYPE_CHECKING:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, with all that is known.")
 @click.pass_context
 def command(ctx: click.Context, as_json: bool) -> None:
-    """List the databases."""
+    """List the databases.
+
+    \b
+        stdb list --json
+    """
     directory = directory_of_host(ctx)
     found: list[HostedDatabase] = []
     if directory.exists():

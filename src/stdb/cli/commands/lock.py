@@ -11,7 +11,11 @@ from ..opening import database_argument, host_of
 @database_argument
 @click.pass_context
 def command(ctx: click.Context, database: str) -> None:
-    """Keep a database from being deleted or emptied, until it is unlocked."""
+    """Keep a database from being deleted or emptied, until it is unlocked.
+
+    \b
+        stdb lock chat
+    """
     with host_of(ctx) as host:
         identity = host.find(database).identity
         host.lock(identity)

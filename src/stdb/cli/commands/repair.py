@@ -19,6 +19,10 @@ def command(ctx: click.Context, database: str, discard: bool, yes: bool) -> None
     """Look for damage in the files of a database and, when told to, cut off what is damaged.
 
     Without --discard nothing is changed. What is cut off is kept beside the rest.
+
+    \b
+        stdb repair chat
+        stdb repair chat --discard
     """
     if is_path(database):
         path = Path(database)

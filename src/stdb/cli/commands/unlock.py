@@ -11,7 +11,11 @@ from ..opening import database_argument, host_of
 @database_argument
 @click.pass_context
 def command(ctx: click.Context, database: str) -> None:
-    """Allow a database to be deleted and emptied again."""
+    """Allow a database to be deleted and emptied again.
+
+    \b
+        stdb unlock chat
+    """
     with host_of(ctx) as host:
         identity = host.find(database).identity
         host.unlock(identity)
