@@ -1,6 +1,7 @@
 """Results that are larger than one likes to hold: they are printed while they are found."""
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -77,4 +78,6 @@ def test_the_first_rows_come_while_the_query_still_runs(stdb: Command, tmp_path:
         assert process.stdout.readline().split() == ["id", "|", "other"]
         process.stdout.readline()
         assert int(process.stdout.readline().split()[0]) >= 0
-        process.kill()
+        process.send_signal(signal.SIGINT)
+        process.stdout.read()
+        assert process.wait() == 130

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import pty
 import re
 import select
 import signal
@@ -24,6 +23,8 @@ class Terminal:
     def __init__(
         self, words: Sequence[str], environment: Mapping[str, str], directory: Path
     ) -> None:
+        import pty  # which not every system has
+
         self._pid, self._fd = pty.fork()
         if self._pid == 0:
             os.chdir(directory)
