@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 from functools import cache
@@ -18,7 +19,8 @@ def _packages() -> str | None:
     npm = shutil.which("npm")
     if npm is None:
         return "there is no npm here"
-    if not (HERE / "node_modules" / "rolldown").is_dir():
+    wanted = json.loads((HERE / "package.json").read_text())["dependencies"]
+    if not all((HERE / "node_modules" / package).is_dir() for package in wanted):
         done = subprocess.run(
             [npm, "install", "--no-audit", "--no-fund", "--no-package-lock"],
             cwd=HERE, capture_output=True, text=True, check=False,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ..types import shapes as sh
 from ..types.sums import Err, Ok, Some
 from ..types.values import ScheduleAt
-from .frames import variant_field, variants_of
+from .frames import _library, variant_field, variants_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,13 +22,28 @@ def from_arrow(shape: sh.Shape, column: Any) -> list[Any]:
     ValueError, TypeError, KeyError, AttributeError
         The column holds something else.
     """
-    some = shape.some if isinstance(shape, sh.Option) and not shape.wraps else shape
-    if isinstance(some, sh.Wrapped) and some.attribute == "micros":
+    numbers = _numbers_for_moments(column.type)
+    if numbers != column.type:
         # Python's own dates end in the year 9999.
-        column = column.cast("int64")
+        column = column.cast(numbers)
     read = _reader(shape)
     values = column.to_pylist()
     return values if read is None else list(map(read, values))
+
+
+def _numbers_for_moments(type_: Any) -> Any:
+    """Return an Arrow type with 64-bit integers where it has moments and spans of time."""
+    pa = _library("pyarrow", "arrow")
+
+    if pa.types.is_timestamp(type_) or pa.types.is_duration(type_):
+        return pa.int64()
+    if pa.types.is_struct(type_):
+        fields = [type_.field(i) for i in range(type_.num_fields)]
+        return pa.struct([field.with_type(_numbers_for_moments(field.type)) for field in fields])
+    if pa.types.is_list(type_):
+        field = type_.value_field
+        return pa.list_(field.with_type(_numbers_for_moments(field.type)))
+    return type_
 
 
 def _reader(shape: sh.Shape) -> Callable[[Any], Any] | None:
