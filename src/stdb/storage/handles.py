@@ -31,6 +31,25 @@ class IndexHandle(Generic[R]):
     """An index of a table: ``ctx.db.message.sender``, or one over several columns by its name.
 
     A unique one also finds, updates and deletes the one row that a value has.
+
+    Examples
+    --------
+    >>> import stdb
+    >>> town = stdb.Module("town")
+    >>> @town.table()
+    ... class House(stdb.Row):
+    ...     number: stdb.u32 = stdb.primary_key()
+    ...     rooms: stdb.u32 = stdb.index()
+    >>> with stdb.Database(town).transaction() as tx:
+    ...     houses = tx.db[House]
+    ...     houses.insert_many([House(number=n, rooms=n % 3) for n in range(1, 7)])
+    ...     houses.number.update(House(number=2, rooms=9)).rooms
+    ...     sorted(house.number for house in houses.rooms.filter(ge=1, lt=5))
+    ...     houses.number.find(2), houses.rooms.delete(0)
+    6
+    9
+    [1, 4, 5]
+    (House(number=2, rooms=9), 2)
     """
 
     def __init__(self, table: Table, position: int, *, writable: bool) -> None:
@@ -179,6 +198,22 @@ class TableHandle(Generic[R]):
 
     Its indexes are attributes, called like their column or as the module named them; one whose
     name a method already has is ``handle["count"]``.
+
+    Examples
+    --------
+    >>> import stdb
+    >>> shop = stdb.Module("shop")
+    >>> @shop.table()
+    ... class Item(stdb.Row):
+    ...     id: stdb.u64 = stdb.primary_key(auto_inc=True)
+    ...     name: str
+    >>> with stdb.Database(shop).transaction() as tx:
+    ...     tx.db[Item].insert(name="tea")
+    ...     tx.db[Item].insert_many([Item(name="milk"), Item(name="salt")])
+    ...     tx.db[Item].delete(Item(id=1, name="tea")), tx.db[Item].count()
+    Item(id=1, name='tea')
+    2
+    (True, 2)
     """
 
     def __init__(self, table: Table, *, writable: bool) -> None:

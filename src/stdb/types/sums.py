@@ -19,13 +19,32 @@ C = TypeVar("C")
 
 
 class Some(msgspec.Struct, Generic[T_co], frozen=True):
-    """A present value of an option inside an option: ``Some(None)`` is not ``None``."""
+    """A present value of an option inside an option: ``Some(None)`` is not ``None``.
+
+    Examples
+    --------
+    >>> import stdb
+    >>> stdb.Some(None).value is None, stdb.Some(None) == None
+    (True, False)
+    """
 
     value: T_co
 
 
 class Ok(msgspec.Struct, Generic[T_co], frozen=True):
-    """The good outcome of a result; a column of results is annotated ``Ok[T] | Err[E]``."""
+    """The good outcome of a result; a column of results is annotated ``Ok[T] | Err[E]``.
+
+    Examples
+    --------
+    >>> from stdb import Database, Err, Module, Ok, Row
+    >>> lab = Module("lab")
+    >>> @lab.table()
+    ... class Trial(Row):
+    ...     outcome: Ok[int] | Err[str]
+    >>> with Database(lab).transaction() as tx:
+    ...     tx.db[Trial].insert(outcome=Ok(7)).outcome.value
+    7
+    """
 
     value: T_co
 
