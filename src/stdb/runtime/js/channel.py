@@ -10,6 +10,7 @@ runs on the calling thread, inside its transaction, and the interpreter lock doe
            16  the number of the last call that was handed over
            17  whether the loop in JavaScript runs        18  whether to ask by callback instead
            19  the number of the call that it is not to take
+           20  by callback: 1 from JavaScript, a call has ended; 1 to it, there is one
            24… 64-bit values
     data    arguments and results of syscalls, and the result of the call
     job     the call: header, time, sender, connection, arguments
@@ -29,7 +30,7 @@ JOB: Final = DATA + DATA_SIZE
 
 REQUEST, STATUS, A0, A1, A2, A3, A4 = range(7)
 LENGTH, R0, R1 = 9, 10, 11
-JOB_NUMBER, RUNNING, BY_CALLBACK, AFTER = 16, 17, 18, 19
+JOB_NUMBER, RUNNING, BY_CALLBACK, AFTER, JOB_STATE = 16, 17, 18, 19, 20
 WIDE: Final = 24
 #: In the word `RUNNING`; JavaScript sets 2 when it does.
 ASKED_TO_RUN: Final = 1

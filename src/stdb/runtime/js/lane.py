@@ -37,6 +37,8 @@ OK, USER_ERROR, EXCEPTION = range(3)
 
 #: The parts of the JavaScript side, which make one function.
 _SHIM: Final = ("crossing", "text", "arguments", "syscalls", "calls", "globals")
+#: How long V8's thread waits for the next call by callback.
+_PARKED_S: Final = 0.02
 #: After which time the caller looks whether a call by callback may go on.
 _GLANCE_S: Final = 0.02
 #: A call is slow from here on. After so many in a row some empty ones are tried, and if those are
@@ -95,14 +97,16 @@ class Lane:
         self._isolate.call(self._isolate.function(_want_short_naps))
         self._functions = {
             name: self._isolate.item(made, name)
-            for name in ("loop", "single", "begin", "loaded", "failed")
+            for name in ("loop", "parked", "begin", "loaded", "failed")
         }
         self.words = memory.cast("i")
         self.wide = memory[: ch.WORDS_SIZE].cast("Q")
         self.memory = memory
         self._times = memory.cast("q")
         self._failure: BaseException | None = None
+        self._jobs: SimpleQueue[bool] = SimpleQueue()
         self._finished: SimpleQueue[None] = SimpleQueue()
+        self._is_parked = False
         self._number = 0
         self._slow_in_a_row = 0
         self._last_slow = -1
@@ -328,11 +332,14 @@ class Lane:
     # -- calls by callback -------------------------------------------------------------------------
 
     def _run_by_callback(self) -> None:
-        """Run a call as a plain call of a function, and wait for it."""
-        self._isolate.forget_results()
+        """Give a call to V8's thread, which waits for one, and wait until it has ended."""
         self._failure = None
         self.words[ch.A1] = _NOT_BEGUN
-        self._isolate.start(self._functions["single"])
+        self._jobs.put(True)
+        if not self._is_parked:
+            self._isolate.forget_results()
+            self._is_parked = True
+            self._isolate.start(self._functions["parked"])
         began, memory = time.monotonic(), 0
         while True:
             with suppress(Empty):
@@ -348,17 +355,33 @@ class Lane:
     def _answer(self) -> None:
         """Do what JavaScript asks, on its own thread, for the one that waits."""
         words = self.words
-        if words[ch.REQUEST] == ch.DONE:
+        asked = words[ch.REQUEST]
+        if asked == ch.DONE:
             words[ch.REQUEST] = 0
-            self._finished.put(None)
+            if words[ch.JOB_STATE]:
+                self._finished.put(None)
+            words[ch.JOB_STATE] = self._next_job()
             return
         try:
-            self.act_for(self._operations[words[ch.REQUEST]])
+            self.act_for(self._operations[asked])
         except BaseException as error:  # noqa: BLE001 - raised on the thread that waits
             self._failure = error
             # Nothing more happens in this isolate: who waits ends it.
             words[ch.STATUS] = ch.STOP
         words[ch.REQUEST] = 0
+
+    def _next_job(self) -> bool:
+        """Wait, on V8's thread, for a call; False when none came for a while, or none will."""
+        try:
+            return self._jobs.get(timeout=_PARKED_S)
+        except Empty:
+            self._is_parked = False
+        # One may have come between the two lines above, and found this thread parked.
+        with suppress(Empty):
+            job = self._jobs.get_nowait()
+            self._is_parked = True
+            return job
+        return False
 
     # -- what syscalls get and give ----------------------------------------------------------------
 
@@ -401,6 +424,7 @@ class Lane:
         """End the isolate, and whatever runs in it. Closing again does nothing."""
         if not self.is_lost:
             self.is_lost = True
+            self._jobs.put(False)
             self._isolate.close()
             # What they show is no longer there.
             for view in (self.words, self.wide, self._times, self.memory):
@@ -444,5 +468,5 @@ def _shim() -> str:
     return (
         '((DATA_SIZE, JOB_SIZE, host) => { "use strict";\n'
         + "".join(parts)
-        + "return { buffer, loop, single, begin, loaded, failed };\n})\n//# sourceURL=stdb_shim"
+        + "return { buffer, loop, parked, begin, loaded, failed };\n})\n//# sourceURL=stdb_shim"
     )

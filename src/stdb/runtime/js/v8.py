@@ -76,6 +76,7 @@ class Isolate:
         self._c, callback = _library()
         self._results: SimpleQueue[Any] = SimpleQueue()
         self._functions: dict[int, Callable[[], None]] = {}
+        self._has_thread_state = False
         self._callback = callback(self._called)
         self._context = self._c.mr_init_context(self._callback)
         self._kept: list[Any] = []
@@ -132,6 +133,11 @@ class Isolate:
 
     def _called(self, number: int, handle: Any) -> None:
         """Take a result, or run a function of ours for the script that waits for it."""
+        if not self._has_thread_state:
+            # Python makes a state for a foreign thread at each call and drops it unless it is held:
+            # 10 µs.
+            self._has_thread_state = True
+            ctypes.pythonapi.PyGILState_Ensure()
         if number == 0:
             self._results.put(handle)
             return

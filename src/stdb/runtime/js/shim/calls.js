@@ -267,14 +267,19 @@ const loop = async () => {
   }
 };
 
-// One call by callback: begun and waited for by the host.
-const single = async () => {
-  words[A1] = -1;
-  const status = perform();
-  await null; await null; await null; await null;
-  finish(status);
-  words[REQUEST] = OP_DONE;
-  host();
+// Calls by callback: the host keeps this thread until there is one, or until none came for a while.
+const parked = async () => {
+  words[JOB_STATE] = 0;
+  for (;;) {
+    words[REQUEST] = OP_DONE;
+    host();
+    if (words[JOB_STATE] === 0) return;
+    words[A1] = -1;
+    const status = perform();
+    await null; await null; await null; await null;
+    finish(status);
+    words[JOB_STATE] = 1;
+  }
 };
 
 // -- loading -----------------------------------------------------------------------------------------

@@ -2,7 +2,7 @@
 // a request in the shared memory, whose words and areas channel.py describes. The two must agree.
 const WORDS_SIZE = 256, DATA = WORDS_SIZE, JOB = DATA + DATA_SIZE;
 const REQUEST = 0, STATUS = 1, A0 = 2, A1 = 3, A2 = 4, A3 = 5, A4 = 6, LENGTH = 9;
-const R0 = 10, R1 = 11, JOB_NUMBER = 16, RUNNING = 17, BY_CALLBACK = 18, AFTER = 19, WIDE = 24;
+const R0 = 10, R1 = 11, JOB_NUMBER = 16, RUNNING = 17, BY_CALLBACK = 18, AFTER = 19, JOB_STATE = 20, WIDE = 24;
 const OP_DONE = 1, OP_PUSH = 2, OP_FETCH = 3, OP_GIVE_UP = 29;
 const DOOMED = -1, TYPE_ERROR = -2, RANGE_ERROR = -3, TOO_SMALL = -4, FAILED = -5, STOP = -6;
 const DOOMED_MAX = 1000, SPINS_MAX = 20000, IDLE_MS = 20, NAP_MS = 0.001;
