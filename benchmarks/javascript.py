@@ -2,10 +2,10 @@
 
 ``tests/typescript/bench`` is bundled with the packages of the registry; where those are not to be
 had, there is nothing to measure. The empty call and the transfer go through shared memory, beside a
-busy thread of Python and beside two busy processes too; then through callbacks, as on a machine
-with one processor.
+busy thread of Python and beside two busy processes too; then through callbacks, on one processor.
 """
 
+import os
 import subprocess
 import sys
 import threading
@@ -22,7 +22,6 @@ sys.path.append(str(Path(__file__).parents[1]))
 from tests.helpers.typescript_modules import bundle_or_reason
 
 import stdb
-from stdb.runtime.js import lane
 
 bank = stdb.Module("bench")
 
@@ -130,14 +129,17 @@ def busy_processes() -> Iterator[None]:
 
 
 @contextmanager
-def by_callback() -> Iterator[None]:
-    """Let modules that are opened meanwhile be called as on one processor."""
-    before = lane.can_run_beside
-    lane.can_run_beside = lambda: False
+def one_processor() -> Iterator[None]:
+    """Keep to one processor, where that can be asked for: then modules are called by callback."""
+    if not hasattr(os, "sched_setaffinity"):
+        yield
+        return
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(before)})
     try:
         yield
     finally:
-        lane.can_run_beside = before
+        os.sched_setaffinity(0, before)
 
 
 def main(quick: bool) -> list[Measurement]:
@@ -173,11 +175,11 @@ def main(quick: bool) -> list[Measurement]:
                 Measurement(f"JavaScript: p99 of a transfer beside {name}", "µs", "the median",
                             [slow], [median], ours_max=5_000.0, quick=quick)
             )  # fmt: skip
-    with by_callback(), filled(bundle, accounts) as db, filled(bank, accounts) as peer:
-        few = transfers[: count // 10]
+    with one_processor(), filled(bundle, accounts) as db, filled(bank, accounts) as peer:
+        few = transfers[: count // 4]
         for name, work, bar in (
-            ("a transfer by callback", per_call, 125.0),
-            ("a transfer by callback, call_many", at_once, 33.3),
+            ("a transfer on one processor", per_call, 125.0),
+            ("a transfer on one processor, call_many", at_once, 33.3),
         ):
             figures = rounds(work(db, "transfer", few), work(peer, "transfer", few), times)
             measured.append(
