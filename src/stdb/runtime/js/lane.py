@@ -41,8 +41,8 @@ _SHIM: Final = ("crossing", "text", "arguments", "syscalls", "calls", "globals")
 _PARKED_S: Final = 0.02
 #: After which time the caller looks whether a call by callback may go on.
 _GLANCE_S: Final = 0.02
-#: A call is slow from here on. After so many in a row some empty ones are tried, and if those are
-#: slow too, calls go by callback for a while.
+#: A call is slow from here on. After so many in a row some empty ones are tried, both ways: calls
+#: go by callback for a while if that is quicker.
 _SLOW_S: Final = 0.001
 _SLOW_MAX: Final = 32
 _PROBES: Final = 8
@@ -51,7 +51,7 @@ _CALLBACKS_S: Final = 10.0
 _START_S: Final = 2.0
 _NOT_BEGUN: Final = -2
 #: How often the memory is looked at before the processor is given away, and then for how long.
-_LOOKS_MAX: Final = 3000
+_LOOKS_MAX: Final = 20_000
 _YIELDS_MAX: Final = 200
 _NAP_S: Final = 1e-6
 #: How many naps lie between two looks at the clock.
@@ -111,6 +111,7 @@ class Lane:
         self._slow_in_a_row = 0
         self._last_slow = -1
         self._callbacks_until = 0.0
+        self._next_probe = 0.0
         self._senders: dict[int, int] = {}
         self._connections: dict[int, int] = {}
         self._pushed = bytearray()
@@ -202,7 +203,7 @@ class Lane:
             self.close()
             raise
         outcome = words[ch.A1], self.given() if words[ch.LENGTH] else b""
-        if self._slow_in_a_row >= _SLOW_MAX:
+        if self._slow_in_a_row >= _SLOW_MAX and time.monotonic() > self._next_probe:
             self._probe()
         return outcome
 
@@ -297,15 +298,29 @@ class Lane:
             self._last_slow = self._number
 
     def _probe(self) -> None:
-        """Go over to callbacks for a while, if empty calls are slow: processors are short."""
-        start = time.monotonic()
+        """Go over to callbacks for a while, if calls that do nothing are quicker that way.
+
+        They are where processors are short. Where another thread of Python is busy they are not:
+        each callback waits for the interpreter's lock.
+        """
+        by_memory = self._time_of_nothing()
+        self._next_probe = time.monotonic() + _CALLBACKS_S
+        if by_memory > _SLOW_S:
+            self._callbacks_until = self._next_probe
+            self.words[ch.BY_CALLBACK] = 1
+            if self._time_of_nothing() * 2 > by_memory:
+                self.words[ch.BY_CALLBACK] = 0
+        self._slow_in_a_row = 0
+
+    def _time_of_nothing(self) -> float:
+        """Return the median time of some calls that do nothing, in seconds."""
+        times = []
         for _ in range(_PROBES):
             self._slow_in_a_row = 0
+            began = time.monotonic()
             self.call(NOTHING)
-        if time.monotonic() - start > _PROBES * _SLOW_S:
-            self.words[ch.BY_CALLBACK] = 1
-            self._callbacks_until = time.monotonic() + _CALLBACKS_S
-        self._slow_in_a_row = 0
+            times.append(time.monotonic() - began)
+        return sorted(times)[_PROBES // 2]
 
     def _goes_by_callback(self) -> bool:
         """Whether the next call goes by callback; looks now and then whether it still must."""
