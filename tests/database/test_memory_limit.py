@@ -152,6 +152,17 @@ def test_what_was_recovered_counts_and_may_only_shrink_above_the_limit(tmp_path:
             db.call("fill")
 
 
+def test_a_fork_is_held_to_the_limit_on_its_own() -> None:
+    db = Database(store, memory_limit=100 * KB)
+    db.call("put", 50 * KB)
+    fork = db.fork()
+    assert fork.metrics().memory_bytes == db.metrics().memory_bytes
+    fork.call("put", 30 * KB)
+    with pytest.raises(MemoryLimitError):
+        fork.call("put", 30 * KB)
+    db.call("put", 30 * KB)
+
+
 def test_a_limit_that_is_none_is_refused() -> None:
     for limit in (0, -1, 1.5, "1 GB", True):
         with pytest.raises(TypeMismatch, match="memory_limit is a number of bytes"):

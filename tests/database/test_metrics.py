@@ -114,6 +114,9 @@ def test_where_slow_calls_are_kept_every_call_is_timed() -> None:
     for _ in range(50):
         db.call("add", "a", "")
     assert db.metrics().calls["add"].timed == 50
+    fork = db.fork()
+    fork.call("add", "a", "")
+    assert fork.metrics().calls["add"].timed == 1
     assert len(db.slow_log.tables.slow_call) == 0
 
 

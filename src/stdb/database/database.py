@@ -346,8 +346,8 @@ class Database(Calls, Procedures, Querying, Publishing, Durable):
     def fork(self, *, schedules: bool = False, clock: Clock | None = None) -> Database:
         """Return an independent copy in memory: rows are shared, indexes are copied.
 
-        Both go on alone from here. The copy has the same identity, owner, module and, unless it is
-        given another one, clock.
+        Both go on alone from here. The copy has the same identity, owner, module, limits and,
+        unless it is given another one, clock.
 
         Parameters
         ----------
@@ -361,6 +361,7 @@ class Database(Calls, Procedures, Querying, Publishing, Durable):
             store = self._store.copy()
         forked = Database.__new__(Database)
         forked._limits = self._limits
+        forked._slow_ms, forked._memory = self._slow_ms, store.limit
         forked._set_up(self._program, self._name, clock or self._clock, self._owner, store)
         forked._identity = self._identity
         forked._ids = self._ids.copy()

@@ -99,6 +99,12 @@ class MemoryLimit:
         store.state.new_before = self._notes_of
         store.limit = self
 
+    def copy(self) -> MemoryLimit:
+        """Return the same limit, for a store that begins with the same rows."""
+        other = MemoryLimit(self._name, self.limit)
+        other.held = self.held
+        return other
+
     def _notes_of(self, table: Table) -> dict[Any, Any]:
         return NotedRows(self, table)
 

@@ -485,6 +485,8 @@ class Store:
     def copy(self) -> Store:
         """Return an independent store with the same rows; the caller keeps writers out."""
         other = Store(described=False)
+        if self.limit is not None:
+            self.limit.copy().watch(other)
         for table in self:
             if isinstance(table, ViewTable):
                 # Its rows are kept for readers of this store; those of the copy begin anew.
