@@ -563,7 +563,7 @@ def test_a_procedure_that_hangs_is_given_up_and_harms_nobody() -> None:
         began = time.monotonic()
         with pytest.raises(ProcedureTimeout, match="did not return within its timeout"):
             procedure()
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < 30
     db.call("put", "kept")
     assert [item.name for item in db.tables.item] == ["kept"]
     assert threading.active_count() == threads

@@ -331,7 +331,7 @@ def test_a_request_takes_no_longer_than_its_timeout(site: str) -> None:
         began = time.monotonic()
         with pytest.raises(HttpError, match=rf"no response from GET .*/{path} within 0.3 s"):
             ask(f"{site}/{path}?secret=1", timeout=timedelta(seconds=0.3))
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < 15
 
 
 def test_the_policy_says_how_long_a_request_may_take(site: str) -> None:

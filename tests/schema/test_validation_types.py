@@ -147,9 +147,9 @@ def test_a_small_typespace_that_stands_for_an_enormous_type_is_refused_quickly()
         Tables=(table("big", 0), table("small", 190)),
         Reducers=(RawReducerV10("f", product(x=Ref(0))),),
     )
-    start = time.perf_counter()
+    start = time.process_time()
     found = reasons(raw)
-    assert time.perf_counter() - start < 5
+    assert time.process_time() - start < 5
     assert {r.kind for r in found} == {"TypeTooLarge"}
     assert {(r.table, r.column) for r in found} == {("big", "a"), ("big", "b"), (None, None)}
     assert any("reducer `f` argument 0 (`x`)" in r.message for r in found)

@@ -207,6 +207,6 @@ def test_like_agrees_with_the_obvious(pattern: str, text: str) -> None:
 
 
 def test_like_takes_no_exponential_time() -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     assert not like_matcher("%a" * 30 + "b")("a" * 5000)
-    assert time.perf_counter() - started < 1
+    assert time.process_time() - started < 1

@@ -228,11 +228,11 @@ def test_a_huge_length_costs_nothing(type_: at.AlgebraicType) -> None:
     shape = shape_of_type(type_)
     read, data = make_decoder(shape), b"\xff\xff\xff\xff" + bytes(100)
     tracemalloc.start()
-    started = time.perf_counter()
+    started = time.process_time()
     try:
         with pytest.raises(DecodeError):
             read(data, 0)
-        seconds, peak = time.perf_counter() - started, tracemalloc.get_traced_memory()[1]
+        seconds, peak = time.process_time() - started, tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
     assert peak < 100_000

@@ -206,10 +206,10 @@ def test_a_type_that_nests_deeper_is_neither_read_nor_written() -> None:
 
 
 def test_more_members_than_bytes_are_refused_at_once() -> None:
-    start = time.perf_counter()
+    start = time.process_time()
     with pytest.raises(DecodeError, match="data too short for 4294967295 members"):
         decode_type(bytes.fromhex("02ffffffff0107"))
-    assert time.perf_counter() - start < 1
+    assert time.process_time() - start < 1
 
 
 def test_a_bare_product_has_no_key_of_its_kind() -> None:
@@ -341,14 +341,14 @@ def test_a_reference_that_leads_nowhere_is_the_fault_of_the_definition(ref: int)
 
 def test_a_type_of_countless_empty_parts_is_refused_in_bounded_time() -> None:
     doubling = Typespace((UNIT, *(product(a=Ref(n), b=Ref(n)) for n in range(60))))
-    start = time.perf_counter()
+    start = time.process_time()
     with pytest.raises(DecodeError, match="too many values without bytes"):
         check(Ref(60), "", doubling)
-    assert time.perf_counter() - start < 10
+    assert time.process_time() - start < 10
 
 
 def test_a_long_list_is_not_read_when_its_bytes_are_not_there() -> None:
-    start = time.perf_counter()
+    start = time.process_time()
     with pytest.raises(DecodeError, match="data too short"):
         check(Array(Array(U64)), "ffffffff")
-    assert time.perf_counter() - start < 1
+    assert time.process_time() - start < 1

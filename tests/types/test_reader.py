@@ -140,10 +140,10 @@ def test_a_count_that_the_input_cannot_hold_is_refused_before_anything_is_read()
 
 def test_many_items_without_bytes_are_refused_at_once() -> None:
     reader = Reader(bytes.fromhex("ffffffff"))
-    start = time.perf_counter()
+    start = time.process_time()
     with pytest.raises(DecodeError, match="4294967295 items without bytes"):
         reader.vec(lambda: None, 0)
-    assert time.perf_counter() - start < 1
+    assert time.process_time() - start < 1
 
 
 def test_a_few_items_without_bytes_are_read() -> None:

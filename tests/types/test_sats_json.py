@@ -482,9 +482,9 @@ def test_brackets_in_strings_and_beside_each_other_are_no_nesting() -> None:
      "[]" * 500_000, '["[",' * 200_000],
 )  # fmt: skip
 def test_a_long_text_that_is_no_json_is_refused_quickly(text: str) -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     refusal(at.STRING, "[" * 200 + text)
-    assert time.perf_counter() - started < 2
+    assert time.process_time() - started < 2
 
 
 @given(st.text(alphabet='[]{}",:0123\\ -.eEtrufalsn', max_size=30))
