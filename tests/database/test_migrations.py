@@ -7,33 +7,23 @@ the new version.
 from __future__ import annotations
 
 import enum
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
-from tests.helpers.migrating import WAYS, Migration, kinds, module, table
+from tests.helpers.migrating import Migration, kinds, module, table
 
 import stdb
 from stdb import Identity, column, index, primary_key, sum_type, u8, u16, u32, u64, unique
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
 
 TWO: list[dict[str, Any]] = [{"id": 1, "name": "a"}, {"id": 2, "name": "b"}]
 PLAIN = module(table(id=u64, name=str))
 KEYED = module(table(id=(u64, primary_key()), name=str))
 
 
-@pytest.fixture(params=WAYS)
-def migration(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Migration]:
-    made = Migration(request.param, tmp_path)
-    yield made
-    made.close()
-
-
 # -- tables ------------------------------------------------------------------------------------
 
 
+@pytest.mark.change("add a table")
 def test_a_table_is_added(migration: Migration) -> None:
     migration.begin(PLAIN, thing=TWO)
     db = migration.publish(
@@ -44,6 +34,7 @@ def test_a_table_is_added(migration: Migration) -> None:
         assert tx.db.more.insert(id=0).id == 1
 
 
+@pytest.mark.change("remove a table")
 def test_an_empty_table_is_removed(migration: Migration) -> None:
     migration.begin(module(table(id=u64, name=str), table("more", id=u32)), thing=TWO)
     db = migration.publish(PLAIN)
@@ -54,6 +45,7 @@ def test_an_empty_table_is_removed(migration: Migration) -> None:
     assert "more" not in {row.table_name for row in db.tables["st_column_accessor"]}
 
 
+@pytest.mark.change("remove a table that has rows")
 def test_a_table_with_rows_is_not_removed(migration: Migration) -> None:
     migration.begin(module(table(id=u64, name=str), table("more", id=u32)), more=[{"id": 1}])
     error = migration.refuse(PLAIN)
@@ -61,11 +53,13 @@ def test_a_table_with_rows_is_not_removed(migration: Migration) -> None:
     assert "table 'more' cannot be removed while it holds 1 row" in str(error)
 
 
+@pytest.mark.change("another name for a table")
 def test_a_renamed_table_is_one_that_goes_and_one_that_comes(migration: Migration) -> None:
     migration.begin(PLAIN, thing=TWO)
     assert kinds(migration.refuse(module(table("item", id=u64, name=str)))) == ["TableNotEmpty"]
 
 
+@pytest.mark.change("an ordinary table becomes an event table, or the other way")
 @pytest.mark.parametrize("event", [False, True])
 def test_ordinary_and_event_tables_do_not_become_each_other(
     migration: Migration, event: bool
@@ -75,6 +69,7 @@ def test_ordinary_and_event_tables_do_not_become_each_other(
     assert kinds(error) == ["ChangeTableEventFlag"]
 
 
+@pytest.mark.change("a table becomes public or private")
 @pytest.mark.parametrize("public", [False, True])
 def test_access_changes(migration: Migration, public: bool) -> None:
     migration.begin(module(table(public=public, id=u64)), thing=[{"id": 1}])
@@ -92,6 +87,7 @@ def test_access_changes(migration: Migration, public: bool) -> None:
 # -- columns -----------------------------------------------------------------------------------
 
 
+@pytest.mark.change("add columns at the end, with defaults")
 def test_a_column_with_a_default_is_added_at_the_end(migration: Migration) -> None:
     migration.begin(PLAIN, thing=TWO)
     before = _table_id(migration.db, "thing")
@@ -101,6 +97,7 @@ def test_a_column_with_a_default_is_added_at_the_end(migration: Migration) -> No
     assert db.sql("SELECT stars FROM thing WHERE name = 'b'").scalar() == 3
 
 
+@pytest.mark.change("add a column without a default")
 def test_a_column_without_a_default_is_not_added(migration: Migration) -> None:
     migration.begin(PLAIN, thing=TWO)
     error = migration.refuse(module(table(id=u64, name=str, stars=u8)))
@@ -109,6 +106,7 @@ def test_a_column_without_a_default_is_not_added(migration: Migration) -> None:
     assert (error.reasons[0].table, error.reasons[0].column) == ("thing", "stars")
 
 
+@pytest.mark.change("add a column before others")
 def test_a_column_is_not_added_in_the_middle(migration: Migration) -> None:
     migration.begin(PLAIN, thing=TWO)
     error = migration.refuse(module(table(id=u64, stars=(u8, 3), name=str)))
@@ -116,11 +114,13 @@ def test_a_column_is_not_added_in_the_middle(migration: Migration) -> None:
     assert "'stars' would stand before others" in str(error)
 
 
+@pytest.mark.change("remove a column")
 def test_a_column_is_not_removed(migration: Migration) -> None:
     migration.begin(PLAIN, thing=TWO)
     assert kinds(migration.refuse(module(table(id=u64)))) == ["RemoveColumn"]
 
 
+@pytest.mark.change("another name for a column")
 def test_a_column_keeps_its_name(migration: Migration) -> None:
     migration.begin(PLAIN, thing=TWO)
     error = migration.refuse(module(table(id=u64, title=str)))
@@ -128,11 +128,13 @@ def test_a_column_keeps_its_name(migration: Migration) -> None:
     assert "is 'title' a new name for it?" in str(error)
 
 
+@pytest.mark.change("another order of columns")
 def test_columns_keep_their_order(migration: Migration) -> None:
     migration.begin(PLAIN, thing=TWO)
     assert kinds(migration.refuse(module(table(name=str, id=u64)))) == ["ReorderTable"]
 
 
+@pytest.mark.change("any other change of a column's type")
 @pytest.mark.parametrize("other", [u32, u64 | None, str, list[u64]])
 def test_a_column_keeps_its_type(migration: Migration, other: Any) -> None:
     migration.begin(PLAIN, thing=TWO)
@@ -148,6 +150,7 @@ Three = enum.Enum("Three", ["RED", "BLUE", "GREEN"])
 Renamed = enum.Enum("Renamed", ["RED", "GREEN"])
 
 
+@pytest.mark.change("add variants at the end of an enum or sum")
 def test_an_enum_gets_more_variants(migration: Migration) -> None:
     migration.begin(
         module(table(id=u64, hue=Two, all=list[Two], maybe=Two | None)),
@@ -162,12 +165,14 @@ def test_an_enum_gets_more_variants(migration: Migration) -> None:
     migration.insert("thing", id=2, hue=Three.GREEN, all=[], maybe=None)  # type: ignore[attr-defined]
 
 
+@pytest.mark.change("any other change of a column's type")
 @pytest.mark.parametrize("other", [Renamed, enum.Enum("One", ["RED"])])
 def test_an_enum_keeps_its_variants(migration: Migration, other: Any) -> None:
     migration.begin(module(table(hue=Two)), thing=[{"hue": Two.RED}])
     assert kinds(migration.refuse(module(table(hue=other)))) == ["ChangeColumnType"]
 
 
+@pytest.mark.change("add variants at the end of an enum or sum")
 def test_a_variant_holds_no_more_than_the_largest_there_is(migration: Migration) -> None:
     @sum_type
     class Shape:
@@ -195,12 +200,14 @@ def test_a_variant_holds_no_more_than_the_largest_there_is(migration: Migration)
     assert migration.rows("thing") == [(1, Wider.circle(7))]
 
 
+@pytest.mark.change("add columns, and variants to the types of others")
 def test_columns_are_added_and_others_widened(migration: Migration) -> None:
     migration.begin(module(table(id=u64, hue=Two)), thing=[{"id": 1, "hue": Two.BLUE}])
     migration.publish(module(table(id=u64, hue=Three, n=(u8, 9))))
     assert migration.rows("thing") == [(1, Three.BLUE, 9)]  # type: ignore[attr-defined]
 
 
+@pytest.mark.change("a default")
 def test_a_default_changes(migration: Migration) -> None:
     migration.begin(module(table(id=u64, n=(u8, 1))), thing=[{"id": 1}])
     migration.publish(module(table(id=u64, n=(u8, 2))))
@@ -208,6 +215,7 @@ def test_a_default_changes(migration: Migration) -> None:
     assert migration.rows("thing") == [(1, 1), (2, 2)]
 
 
+@pytest.mark.change("any change of an event table's columns")
 @pytest.mark.parametrize(
     "columns", [{"id": u64, "text": str}, {"text": str}, {"id": u8}, {"text": str, "id": u64}]
 )
@@ -226,6 +234,7 @@ def test_the_columns_of_an_event_table_change_as_they_like(
 # -- keys, constraints, indexes ------------------------------------------------------------------
 
 
+@pytest.mark.change("remove a primary key")
 def test_a_primary_key_is_removed(migration: Migration) -> None:
     migration.begin(KEYED, thing=TWO)
     db = migration.publish(PLAIN)
@@ -235,6 +244,7 @@ def test_a_primary_key_is_removed(migration: Migration) -> None:
     assert migration.rows("thing") == [(1, "a"), (1, "again"), (2, "b")]
 
 
+@pytest.mark.change("add a primary key")
 def test_a_primary_key_is_added(migration: Migration) -> None:
     migration.begin(PLAIN, thing=TWO)
     db = migration.publish(KEYED)
@@ -244,6 +254,7 @@ def test_a_primary_key_is_added(migration: Migration) -> None:
             tx.db.thing.insert(id=2, name="other")
 
 
+@pytest.mark.change("another column as primary key")
 def test_a_primary_key_moves(migration: Migration) -> None:
     migration.begin(KEYED, thing=TWO)
     db = migration.publish(module(table(id=u64, name=(str, primary_key()))))
@@ -253,6 +264,7 @@ def test_a_primary_key_moves(migration: Migration) -> None:
     assert migration.rows("thing") == [(1, "c"), (2, "b"), (9, "a")]
 
 
+@pytest.mark.change("add a primary key")
 def test_what_is_not_unique_becomes_no_key(migration: Migration) -> None:
     rows = [{"id": 1, "name": str(n)} for n in range(3)] + [{"id": 2, "name": "x"}]
     migration.begin(PLAIN, thing=rows)
@@ -269,6 +281,7 @@ def test_ten_groups_of_duplicates_are_shown(migration: Migration) -> None:
     assert "and 2 values more" in text
 
 
+@pytest.mark.change("add a unique constraint", "remove a unique constraint")
 def test_a_unique_constraint_is_added_and_removed(migration: Migration) -> None:
     migration.begin(KEYED, thing=TWO)
     strict = module(table(id=(u64, primary_key()), name=(str, unique())))
@@ -280,6 +293,7 @@ def test_a_unique_constraint_is_added_and_removed(migration: Migration) -> None:
         tx.db.thing.insert(id=3, name="a")
 
 
+@pytest.mark.change("add a unique constraint")
 def test_a_unique_constraint_over_several_columns_is_added(migration: Migration) -> None:
     migration.begin(PLAIN, thing=[{"id": 1, "name": "a"}, {"id": 1, "name": "b"}])
     db = migration.publish(module(table(id=u64, name=str, by_both=unique("id", "name"))))
@@ -287,6 +301,7 @@ def test_a_unique_constraint_over_several_columns_is_added(migration: Migration)
         assert tx.db.thing.by_both.find(1, "b") is not None
 
 
+@pytest.mark.change("add a unique constraint")
 def test_an_index_becomes_unique(migration: Migration) -> None:
     migration.begin(module(table(id=u64, name=(str, index()))), thing=TWO)
     db = migration.publish(module(table(id=u64, name=(str, unique()))))
@@ -294,6 +309,7 @@ def test_an_index_becomes_unique(migration: Migration) -> None:
         assert tx.db.thing.name.find("a").id == 1
 
 
+@pytest.mark.change("add a unique constraint")
 def test_a_new_column_that_all_rows_share_is_not_unique(migration: Migration) -> None:
     migration.begin(PLAIN, thing=TWO)
     error = migration.refuse(
@@ -302,6 +318,7 @@ def test_a_new_column_that_all_rows_share_is_not_unique(migration: Migration) ->
     assert kinds(error) == ["DuplicateRows"]
 
 
+@pytest.mark.change("add an index", "remove an index")
 @pytest.mark.parametrize("algorithm", ["btree", "hash", "direct"])
 def test_an_index_is_added_and_removed(migration: Migration, algorithm: Any) -> None:
     migration.begin(PLAIN, thing=TWO)
@@ -315,6 +332,7 @@ def test_an_index_is_added_and_removed(migration: Migration, algorithm: Any) -> 
     assert migration.rows("thing") == [(1, "a"), (2, "b")]
 
 
+@pytest.mark.change("another algorithm or other columns for an index")
 def test_an_index_of_another_algorithm(migration: Migration) -> None:
     migration.begin(module(table(id=(u64, index("hash")), name=str)), thing=TWO)
     db = migration.publish(module(table(id=(u64, index()), name=str)))
@@ -322,6 +340,7 @@ def test_an_index_of_another_algorithm(migration: Migration) -> None:
         assert [row.name for row in tx.db.thing.id.filter(gt=1)] == ["b"]
 
 
+@pytest.mark.change("the name under which code reaches an index")
 def test_an_index_keeps_the_name_under_which_code_reaches_it(migration: Migration) -> None:
     migration.begin(module(table(id=u64, name=str, by_both=index("id", "name"))))
     error = migration.refuse(module(table(id=u64, name=str, by_two=index("id", "name"))))
@@ -331,6 +350,7 @@ def test_an_index_keeps_the_name_under_which_code_reaches_it(migration: Migratio
 # -- sequences ---------------------------------------------------------------------------------
 
 
+@pytest.mark.change("begin to count a column up (`auto_inc`)")
 def test_a_column_begins_to_count(migration: Migration) -> None:
     migration.begin(KEYED, thing=[{"id": 0, "name": "zero"}])
     db = migration.publish(module(table(id=(u64, primary_key(auto_inc=True)), name=str)))
@@ -339,6 +359,7 @@ def test_a_column_begins_to_count(migration: Migration) -> None:
     assert migration.rows("thing") == [(0, "zero"), (1, "new")]
 
 
+@pytest.mark.change("begin to count a column up (`auto_inc`)")
 def test_a_column_with_values_to_come_does_not_begin_to_count(migration: Migration) -> None:
     migration.begin(KEYED, thing=TWO)
     error = migration.refuse(module(table(id=(u64, primary_key(auto_inc=True)), name=str)))
@@ -346,6 +367,7 @@ def test_a_column_with_values_to_come_does_not_begin_to_count(migration: Migrati
     assert "(1, 2)" in str(error)
 
 
+@pytest.mark.change("stop counting")
 def test_a_column_counts_no_longer(migration: Migration) -> None:
     migration.begin(
         module(table(id=(u64, primary_key(auto_inc=True)), name=str)), thing=[{"name": "a"}]
@@ -383,6 +405,7 @@ def timers(*, scheduled: str = "", **more: Any) -> stdb.Module:
     return made
 
 
+@pytest.mark.change("add, remove or change the schedule of a table")
 @pytest.mark.parametrize(("before", "after"), [("", "ring"), ("ring", ""), ("ring", "knock")])
 def test_the_schedule_of_a_table_with_rows_changes(
     migration: Migration, before: str, after: str
@@ -397,6 +420,20 @@ def test_the_schedule_of_a_table_with_rows_changes(
     schedule = db.tables.timer.definition.schedule
     assert (schedule.function_name if schedule else "") == after
     assert [text for _, _, text in migration.rows("timer")] == ["x"]
+
+
+@pytest.mark.change("add a table")
+def test_a_scheduled_table_is_added(migration: Migration) -> None:
+    migration.begin(module(table("other", id=u64)), other=[{"id": 1}])
+    after = timers(scheduled="ring")
+    table("other", id=u64)(after)
+    assert not migration.plan(after).breaks_clients
+    db = migration.publish(after)
+    assert [row.reducer_name for row in db.tables["st_scheduled"]] == ["ring"]
+    later = stdb.ScheduleAt.at(stdb.Timestamp.from_micros(stdb.Timestamp.now().micros + 10**11))
+    migration.insert("timer", id=0, at=later, text="x")
+    assert [row[2] for row in migration.rows("timer")] == ["x"]
+    assert migration.rows("other") == [(1,)]
 
 
 def test_a_scheduled_table_gets_more_columns(migration: Migration) -> None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from tests.helpers.compiled import compiled
 
 import stdb
 from stdb.types.bsatn_decode import make_decoder
 from stdb.types.bsatn_encode import make_encoder
+
+Refused = TypeVar("Refused", bound=stdb.PublishError)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
 #: How a module takes the place of another: in a database in memory; in one on a disk, which is
 #: then opened again; when one on a disk is opened. And the same for modules in WebAssembly.
 WAYS = ("in memory", "on disk", "when opened", "wasm in memory", "wasm on disk", "wasm when opened")
+#: Those in which a client can be connected meanwhile.
+LIVE = tuple(way for way in WAYS if not way.endswith("when opened"))
 
 
 def table(name: str = "thing", /, **more: Any) -> Callable[[stdb.Module], type[Any]]:
@@ -53,10 +57,13 @@ class Migration:
         self.way = way.removeprefix("wasm ")
         self.path = None if self.way == "in memory" else path / "app"
         self.db: stdb.Database
+        #: For each module that was published whether that broke clients; how many were refused.
+        self.breaks: list[bool] = []
+        self.refusals = 0
         self.module: stdb.Module
         self._directory = path
 
-    def _given(self, module: stdb.Module) -> Any:
+    def given(self, module: stdb.Module) -> Any:
         """Return what is published: the module itself, or its file."""
         if not self.is_compiled:
             return module
@@ -64,7 +71,7 @@ class Migration:
 
     def begin(self, before: stdb.Module, **rows: list[dict[str, Any]]) -> stdb.Database:
         """Start with a module and the rows of its tables."""
-        self.db = stdb.Database(self._given(before), path=self.path)
+        self.db = stdb.Database(self.given(before), path=self.path)
         self.module = before
         for name, each in rows.items():
             for row in each:
@@ -78,9 +85,14 @@ class Migration:
         with self.db.transaction() as tx:
             return tx.db[name].insert(self.db._store[name].decode(encoded, 0)[0])
 
-    def publish(self, after: stdb.Module) -> stdb.Database:
-        """Go on with another module."""
-        given = self._given(after)
+    def plan(self, after: stdb.Module) -> stdb.MigrationPlan:
+        """Return what publishing another module would do."""
+        return self.db.plan(self.given(after))
+
+    def publish(self, after: stdb.Module, *, connected: bool = False) -> stdb.Database:
+        """Go on with another module. If clients are `connected`, the database stays open."""
+        given = self.given(after)
+        self.breaks.append(self.db.plan(given).breaks_clients)
         if self.way == "when opened":
             self.db.close()
             self.db = stdb.Database(given, path=self.path)
@@ -88,7 +100,7 @@ class Migration:
             self.db.publish(given)
         self.db.check()
         self.module = after
-        if self.way == "on disk":
+        if self.way == "on disk" and not connected:
             shown = self.stored_rows()
             self.db.close()
             self.db = stdb.Database(given, path=self.path)
@@ -96,27 +108,31 @@ class Migration:
             self.db.check()
         return self.db
 
-    def refuse(self, after: stdb.Module) -> stdb.MigrationError:
+    def refuse(self, after: stdb.Module, kind: type[Refused] = stdb.MigrationError) -> Refused:  # type: ignore[assignment]
         """Return the error for another module; nothing has changed then, on the disk neither."""
         shown, before = self.stored_rows(), self.system_rows()
-        given = self._given(after)
-        error: stdb.MigrationError | None = None
+        given = self.given(after)
+        error: Refused | None = None
         if self.way == "when opened":
             self.db.close()
             try:
                 stdb.Database(given, path=self.path)
-            except stdb.MigrationError as raised:
+            except kind as raised:
                 error = raised
             self.db = stdb.Database.open(self.path)  # type: ignore[arg-type]
         else:
             try:
                 self.db.publish(given)
-            except stdb.MigrationError as raised:
+            except kind as raised:
                 error = raised
         assert error is not None, "it was published"
+        self.refusals += 1
         self.db.check()
         assert self.stored_rows() == shown
         assert self.system_rows() == before
+        if self.way == "when opened":
+            self.db.close()
+            self.db = stdb.Database(self.given(self.module), path=self.path)
         return error
 
     def rows(self, name: str | None = None) -> Any:

@@ -256,7 +256,7 @@ def _restructure(database: Any) -> None:
     stored: Any = _Stored(row, tables)
     program, chosen = stored_program(stored, runs=False)
     restructuring = Restructuring(store)
-    for name in [t.name for t in store if not t.definition.is_system]:
+    for name in [t.name for t in store if t.table_id >= st.FIRST_USER_ID]:
         if name not in chosen and name not in views:
             restructuring.drop(name)
     for name, (definition, shape) in chosen.items():

@@ -60,7 +60,7 @@ def stored_tables(replay: Replay) -> dict[str, StoredTable]:
     views = {row.table_id for row in replay.decoded(st.ST_VIEW_ID)}
     found = {}
     for row in replay.decoded(st.ST_TABLE_ID):
-        if row.table_type == "system" or row.table_id in views:
+        if row.table_id < st.FIRST_USER_ID or row.table_id in views:
             continue
         table_id = row.table_id
         columns = replay.columns.get(table_id, {})
@@ -88,6 +88,7 @@ def stored_tables(replay: Replay) -> dict[str, StoredTable]:
             schedule=_schedule(schedules.get(table_id)),
             is_public=row.table_access == "public",
             is_event=table_id in replay.events,
+            is_system=row.table_type == "system",
         )  # fmt: skip
         allocated = {s.col_pos: (s.sequence_id, s.allocated or s.start) for s in own}
         found[row.table_name] = StoredTable(table_id, definition, allocated)

@@ -212,6 +212,14 @@ def migration_error(reasons: Iterable[Reason]) -> MigrationError:
 
 def _compare_tables(old: TableDef, new: TableDef, found: Comparison) -> None:
     name = new.name
+    if old.is_system != new.is_system:
+        kinds = "a table of the database itself", "one of the module"
+        was, would_be = kinds if old.is_system else kinds[::-1]
+        found.refuse(
+            "ChangeTableType",
+            f"table {name!r} is {was} and cannot become {would_be}; give the new one another name",
+            name,
+        )
     if old.is_event != new.is_event:
         kinds = "an event table", "an ordinary table"
         was, would_be = kinds if old.is_event else kinds[::-1]
