@@ -178,7 +178,8 @@ if typing.TYPE_CHECKING:
     )
     from .runtime.view_context import AnonymousViewContext, QueryTables, ViewContext
     from .schema.migration import MigrationPlan
-    from .storage.handles import IndexHandle, TableHandle, Tables
+    from .storage.handles import IndexHandle, TableHandle
+    from .storage.tables import Tables
 
 #: Public names that are seldom needed: where they come from, at their first use.
 _LATER = {
@@ -204,7 +205,7 @@ _LATER = {
     "RowChanges": "stdb.durability.history",
     "Subscription": "stdb.client",
     "TableHandle": "stdb.storage.handles",
-    "Tables": "stdb.storage.handles",
+    "Tables": "stdb.storage.tables",
     "TokenKeys": "stdb.database.tokens",
     "TransactionContext": "stdb.runtime.procedure_context",
     "ViewContext": "stdb.runtime.view_context",

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from .changes import Changes, TableChanges
-    from .handles import IndexHandle, TableHandle, Tables
+    from .handles import IndexHandle, TableHandle
+    from .tables import Tables
 
 __all__ = [
     "Changes",
@@ -24,6 +25,7 @@ __all__ = [
 def __getattr__(name: str) -> object:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from . import changes, handles
+    from . import changes, handles, tables
 
-    return getattr(handles, name, None) or getattr(changes, name)
+    home = tables if name == "Tables" else handles if name.endswith("Handle") else changes
+    return getattr(home, name)

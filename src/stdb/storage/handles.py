@@ -1,4 +1,4 @@
-"""Handles: what a reducer sees of the tables, as ``ctx.db.message``.
+"""Handles: what a reducer sees of a table and its indexes, as ``ctx.db.message``.
 
 A store makes the handles of each table once per kind: read-write and read-only. Their functions
 are the table's own generated ones, set on the instance; the methods of the classes here describe
@@ -87,6 +87,23 @@ class IndexHandle(Generic[R]):
             A value of the wrong type.
         UsageError
             Too many values, or a range or prefix of a hash index.
+
+        Examples
+        --------
+        >>> import stdb
+        >>> town = stdb.Module("town")
+        >>> @town.table()
+        ... class House(stdb.Row):
+        ...     number: stdb.u32 = stdb.primary_key()
+        ...     rooms: stdb.u32 = stdb.index()
+        >>> with stdb.Database(town).transaction() as tx:
+        ...     houses = tx.db[House]
+        ...     houses.insert_many([House(number=n, rooms=n % 3) for n in range(1, 7)])
+        ...     [house.number for house in houses.rooms.filter(2)]
+        ...     sorted(house.number for house in houses.rooms.filter(gt=0))
+        6
+        [2, 5]
+        [1, 2, 4, 5]
         """
         index = self._index
         bounded = not (ge is ABSENT and gt is ABSENT and le is ABSENT and lt is ABSENT)
@@ -106,7 +123,23 @@ class IndexHandle(Generic[R]):
         return self._table.scans.begin(iter(entry.values()))
 
     def find(self, *values: Any) -> R | None:
-        """Return the row that has this value in the unique column (or columns), or None."""
+        """Return the row that has this value in the unique column (or columns), or None.
+
+        Examples
+        --------
+        >>> import stdb
+        >>> town = stdb.Module("town")
+        >>> @town.table()
+        ... class House(stdb.Row):
+        ...     number: stdb.u32 = stdb.primary_key()
+        ...     rooms: stdb.u32 = stdb.index()
+        >>> with stdb.Database(town).transaction() as tx:
+        ...     houses = tx.db[House]
+        ...     houses.insert(number=1, rooms=3)
+        ...     houses.number.find(1), houses.number.find(2)
+        House(number=1, rooms=3)
+        (House(number=1, rooms=3), None)
+        """
         self._need_unique("find")
         row: R | None = self._table.functions[f"find_{self._position}"](*values)
         return row
@@ -127,6 +160,21 @@ class IndexHandle(Generic[R]):
         ------
         UsageError
             Neither a value nor a range, which would be every row: `TableHandle.clear` says so.
+
+        Examples
+        --------
+        >>> import stdb
+        >>> town = stdb.Module("town")
+        >>> @town.table()
+        ... class House(stdb.Row):
+        ...     number: stdb.u32 = stdb.primary_key()
+        ...     rooms: stdb.u32 = stdb.index()
+        >>> with stdb.Database(town).transaction() as tx:
+        ...     houses = tx.db[House]
+        ...     houses.insert_many([House(number=n, rooms=n % 3) for n in range(1, 7)])
+        ...     houses.number.delete(1), houses.rooms.delete(2), houses.number.delete(ge=4)
+        6
+        (True, 2, 2)
         """
         self._need_writable()
         bounded = not (ge is ABSENT and gt is ABSENT and le is ABSENT and lt is ABSENT)
@@ -154,6 +202,20 @@ class IndexHandle(Generic[R]):
             There is no such row.
         UniqueConstraintViolation
             Another row has one of its other unique values.
+
+        Examples
+        --------
+        >>> import stdb
+        >>> town = stdb.Module("town")
+        >>> @town.table()
+        ... class House(stdb.Row):
+        ...     number: stdb.u32 = stdb.primary_key()
+        ...     rooms: stdb.u32 = stdb.index()
+        >>> with stdb.Database(town).transaction() as tx:
+        ...     houses = tx.db[House]
+        ...     house = houses.insert(number=1, rooms=3)
+        ...     houses.number.update(house.replace(rooms=4))
+        House(number=1, rooms=4)
         """
         self._need_unique("update")
         self._need_writable()
@@ -161,7 +223,30 @@ class IndexHandle(Generic[R]):
         return updated
 
     def insert_or_update(self, row: R) -> R:
-        """Replace the row that has `row`'s value in this unique column, or insert `row`."""
+        """Replace the row that has `row`'s value in this unique column, or insert `row`.
+
+        Raises
+        ------
+        UniqueConstraintViolation
+            Another row has one of its other unique values.
+
+        Examples
+        --------
+        >>> import stdb
+        >>> town = stdb.Module("town")
+        >>> @town.table()
+        ... class House(stdb.Row):
+        ...     number: stdb.u32 = stdb.primary_key()
+        ...     rooms: stdb.u32 = stdb.index()
+        >>> with stdb.Database(town).transaction() as tx:
+        ...     houses = tx.db[House]
+        ...     houses.number.insert_or_update(House(number=1, rooms=3))
+        ...     houses.number.insert_or_update(House(number=1, rooms=5))
+        ...     len(houses)
+        House(number=1, rooms=3)
+        House(number=1, rooms=5)
+        1
+        """
         self._need_unique("insert_or_update")
         self._need_writable()
         table = self._table
@@ -265,35 +350,135 @@ class TableHandle(Generic[R]):
             Another row has one of its unique values.
         TypeMismatch
             A value does not fit its column.
+
+        Examples
+        --------
+        >>> import stdb
+        >>> town = stdb.Module("town")
+        >>> @town.table()
+        ... class House(stdb.Row):
+        ...     number: stdb.u32 = stdb.primary_key()
+        ...     rooms: stdb.u32 = stdb.index()
+        >>> with stdb.Database(town).transaction() as tx:
+        ...     houses = tx.db[House]
+        ...     houses.insert(House(number=1, rooms=3))
+        ...     houses.insert(number=2, rooms=4)
+        ...     try:
+        ...         _ = houses.insert(number=2, rooms=5)
+        ...     except stdb.UniqueConstraintViolation as error:
+        ...         print(error)
+        House(number=1, rooms=3)
+        House(number=2, rooms=4)
+        unique constraint 'house_number_key' of table 'house' violated: there is already ...
         """
         self._need_writable()
         stored: R = self._table.insert(row, **columns)
         return stored
 
     def insert_many(self, rows: Iterable[R]) -> int:
-        """Insert all of `rows`, or none when one is refused; return how many are new."""
+        """Insert all of `rows`, or none when one is refused; return how many are new.
+
+        Examples
+        --------
+        >>> import stdb
+        >>> town = stdb.Module("town")
+        >>> @town.table()
+        ... class House(stdb.Row):
+        ...     number: stdb.u32 = stdb.primary_key()
+        ...     rooms: stdb.u32 = stdb.index()
+        >>> with stdb.Database(town).transaction() as tx:
+        ...     houses = tx.db[House]
+        ...     houses.insert_many(House(number=n, rooms=1) for n in range(1_000))
+        1000
+        """
         self._need_writable()
         return self._table.insert_many(rows)
 
     def delete(self, row: R) -> bool:
-        """Delete the row that equals `row`; return whether there was one."""
+        """Delete the row that equals `row`; return whether there was one.
+
+        Examples
+        --------
+        >>> import stdb
+        >>> town = stdb.Module("town")
+        >>> @town.table()
+        ... class House(stdb.Row):
+        ...     number: stdb.u32 = stdb.primary_key()
+        ...     rooms: stdb.u32 = stdb.index()
+        >>> with stdb.Database(town).transaction() as tx:
+        ...     houses = tx.db[House]
+        ...     house = houses.insert(number=1, rooms=3)
+        ...     houses.delete(house.replace(rooms=4)), houses.delete(house), houses.delete(house)
+        (False, True, False)
+        """
         self._need_writable()
         return self._table.delete(row)
 
     def clear(self) -> int:
-        """Delete every row, and return how many there were."""
+        """Delete every row, and return how many there were.
+
+        Examples
+        --------
+        >>> import stdb
+        >>> town = stdb.Module("town")
+        >>> @town.table()
+        ... class House(stdb.Row):
+        ...     number: stdb.u32 = stdb.primary_key()
+        ...     rooms: stdb.u32 = stdb.index()
+        >>> with stdb.Database(town).transaction() as tx:
+        ...     houses = tx.db[House]
+        ...     house = houses.insert(number=1, rooms=3)
+        ...     houses.clear(), houses.count()
+        (1, 0)
+        """
         self._need_writable()
         return self._table.clear()
 
     def iter(self) -> Iterator[R]:
-        """Return all rows as they are now, whatever changes while they are read."""
+        """Return all rows as they are now, whatever changes while they are read.
+
+        A handle is iterable itself: ``for house in houses``.
+
+        Examples
+        --------
+        >>> import stdb
+        >>> town = stdb.Module("town")
+        >>> @town.table()
+        ... class House(stdb.Row):
+        ...     number: stdb.u32 = stdb.primary_key()
+        ...     rooms: stdb.u32 = stdb.index()
+        >>> with stdb.Database(town).transaction() as tx:
+        ...     houses = tx.db[House]
+        ...     houses.insert_many(House(number=n, rooms=n) for n in (1, 2))
+        ...     for house in houses.iter():
+        ...         _ = houses.delete(house)
+        ...     len(houses)
+        2
+        0
+        """
         return self._table.scan()
 
     def __iter__(self) -> Iterator[R]:
         return self._table.scan()
 
     def count(self) -> int:
-        """Return the number of rows."""
+        """Return the number of rows, as ``len`` does.
+
+        Examples
+        --------
+        >>> import stdb
+        >>> town = stdb.Module("town")
+        >>> @town.table()
+        ... class House(stdb.Row):
+        ...     number: stdb.u32 = stdb.primary_key()
+        ...     rooms: stdb.u32 = stdb.index()
+        >>> with stdb.Database(town).transaction() as tx:
+        ...     houses = tx.db[House]
+        ...     houses.insert_many(House(number=n, rooms=n) for n in (1, 2))
+        ...     houses.count(), len(houses)
+        2
+        (2, 2)
+        """
         return len(self._table.rows)
 
     def __len__(self) -> int:
@@ -304,12 +489,37 @@ class TableHandle(Generic[R]):
         return True
 
     def where(self, predicate: Callable[[R], object]) -> Query[R]:
-        """Return a query for the rows that `predicate` picks, as ``lambda r: r.online == True``."""
+        """Return a query for the rows that `predicate` picks, as ``lambda r: r.online == True``.
+
+        Examples
+        --------
+        >>> import stdb
+        >>> town = stdb.Module("town")
+        >>> @town.table()
+        ... class House(stdb.Row):
+        ...     number: stdb.u32 = stdb.primary_key()
+        ...     rooms: stdb.u32 = stdb.index()
+        >>> with stdb.Database(town).transaction() as tx:
+        ...     print(tx.db[House].where(lambda house: house.rooms > 3))
+        SELECT * FROM "house" WHERE ("house"."rooms" > 3)
+        """
         names = [field.attribute for field in self._table.shape.fields]
         return Query.of(self._table.name, self._table.shape, names, predicate)
 
     def all_rows(self) -> Query[R]:
-        """Return a query for all rows; narrow it with its ``where``."""
+        """Return a query for all rows; narrow it with its ``where``.
+
+        Examples
+        --------
+        >>> import stdb
+        >>> town = stdb.Module("town")
+        >>> @town.table()
+        ... class House(stdb.Row):
+        ...     number: stdb.u32 = stdb.primary_key()
+        >>> with stdb.Database(town).transaction() as tx:
+        ...     print(tx.db[House].all_rows())
+        SELECT * FROM "house"
+        """
         shape = self._table.shape
         return Query(self._table.name, {f.attribute: f for f in shape.fields}, None)
 
@@ -351,18 +561,6 @@ class TableHandle(Generic[R]):
 _METHODS: Final = frozenset(name for name in vars(TableHandle) if not name.startswith("_"))
 
 
-def adopt(tables: Tables, name: str, handle: TableHandle[Any]) -> None:
-    """Make a new table's handle an attribute of `tables`, which has no public name of its own."""
-    if not hasattr(Tables, name):
-        tables.__dict__.setdefault(name, handle)
-
-
-def disown(tables: Tables, name: str, handle: TableHandle[Any]) -> None:
-    """Undo what `adopt` did: the table has gone."""
-    if tables.__dict__.get(name) is handle:
-        del tables.__dict__[name]
-
-
 def refuse_read_only(table: Table) -> None:
     """Raise the error for a write through a read-only handle."""
     if table.definition.is_system:
@@ -383,158 +581,4 @@ def _index_name(table: Table, index: Index) -> str:
     return definition.name
 
 
-class Tables:
-    """The tables of a database: by attribute, by name, or (typed) by the class of their rows."""
-
-    def __init__(
-        self, handles: dict[str, TableHandle[Any]], by_class: dict[type, list[str]]
-    ) -> None:
-        self.__dict__["_handles"] = handles
-        self.__dict__["_by_class"] = by_class
-        self.__dict__["_namespaces"] = {}
-
-    if TYPE_CHECKING:
-        _handles: dict[str, TableHandle[Any]]
-        _by_class: dict[type, list[str]]
-        _namespaces: dict[str, Namespace]
-
-    @overload
-    def __getitem__(self, key: str) -> TableHandle[Any]: ...
-    @overload
-    def __getitem__(self, key: type[R]) -> TableHandle[R]: ...
-    def __getitem__(self, key: Any) -> TableHandle[Any]:
-        if isinstance(key, str):
-            if key in self._handles:
-                return self._handles[key]
-            raise unknown_name("table", key, self._user_tables())
-        names = self._by_class.get(key, [])
-        if len(names) == 1:
-            return self._handles[names[0]]
-        if names:
-            raise UsageError(f"several tables have rows of {key.__name__}: {', '.join(names)}")
-        known = {cls.__name__ for cls in self._by_class}
-        shown = getattr(key, "__name__", repr(key))
-        if shown in known:
-            raise UsageError(
-                f"this {shown} is not the class that the database knows: it was declared again "
-                "since; publish the new module, or use the class it was published with"
-            )
-        raise unknown_name("table with rows of", shown, known)
-
-    def __getattr__(self, name: str) -> TableHandle[Any]:
-        if name.startswith("__"):
-            raise AttributeError(name)
-        if any(each.startswith(f"{name}.") for each in self._handles):
-            # To checkers, who know no names of tables, every attribute is a table.
-            return self._namespace(name)  # type: ignore[return-value]
-        raise unknown_name("table", name, self._user_tables())
-
-    def _namespace(self, name: str) -> Namespace:
-        """Return the tables of an included module, also of one inside it: ``"auth.keys"``."""
-        found = self._namespaces.get(name)
-        if found is None:
-            found = self._namespaces[name] = Namespace(self, f"{name}.")
-        return found
-
-    def __setattr__(self, name: str, value: object) -> None:
-        raise AttributeError(f"tables are not assigned to: {name}")
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._user_tables())
-
-    def __contains__(self, name: object) -> bool:
-        return name in self._handles or name in self._by_class
-
-    def __len__(self) -> int:
-        return len(self._user_tables())
-
-    def _user_tables(self) -> list[str]:
-        return [name for name in self._handles if not name.startswith("st_")]
-
-    def __dir__(self) -> list[str]:
-        return sorted(self._handles)
-
-    def __repr__(self) -> str:
-        return f"<tables {', '.join(self._user_tables())}>"
-
-
-class Namespace(Tables):
-    """The tables of an included module, under the names that it gives them itself.
-
-    It looks at the tables of the whole anew each time, so it is good whatever is published.
-    """
-
-    def __init__(self, whole: Tables, prefix: str) -> None:
-        super().__init__(whole._handles, whole._by_class)
-        self.__dict__["_prefix"] = prefix
-
-    if TYPE_CHECKING:
-        _prefix: str
-
-    @overload
-    def __getitem__(self, key: str) -> TableHandle[Any]: ...
-    @overload
-    def __getitem__(self, key: type[R]) -> TableHandle[R]: ...
-    def __getitem__(self, key: Any) -> TableHandle[Any]:
-        prefix = self._prefix
-        if isinstance(key, str):
-            handle = self._handles.get(prefix + key)
-            if handle is None:
-                raise unknown_name("table", key, self._user_tables(), self._where())
-            return handle
-        names = [name for name in self._by_class.get(key, ()) if name.startswith(prefix)]
-        if len(names) == 1:
-            return self._handles[names[0]]
-        shown = getattr(key, "__name__", repr(key))
-        if names:
-            raise UsageError(f"several tables have rows of {shown}: {', '.join(names)}")
-        known = {
-            cls.__name__
-            for cls, tables in self._by_class.items()
-            if any(name.startswith(prefix) for name in tables)
-        }
-        raise unknown_name("table with rows of", shown, known, self._where())
-
-    def __getattr__(self, name: str) -> TableHandle[Any]:
-        if name.startswith("__"):
-            raise AttributeError(name)
-        handle = self._handles.get(self._prefix + name)
-        if handle is not None:
-            return handle
-        if any(each.startswith(f"{self._prefix}{name}.") for each in self._handles):
-            return self._namespace(name)  # type: ignore[return-value]
-        raise unknown_name("table", name, self._user_tables(), self._where())
-
-    def _namespace(self, name: str) -> Namespace:
-        """Return the tables of a module that this one includes."""
-        found = self._namespaces.get(name)
-        if found is None:
-            found = self._namespaces[name] = Namespace(self, f"{self._prefix}{name}.")
-        return found
-
-    def __contains__(self, name: object) -> bool:
-        if isinstance(name, str):
-            return self._prefix + name in self._handles
-        held: Any = self._by_class
-        return any(each.startswith(self._prefix) for each in held.get(name, ()))
-
-    def _user_tables(self) -> list[str]:
-        prefix = self._prefix
-        return [name[len(prefix) :] for name in self._handles if name.startswith(prefix)]
-
-    def _where(self) -> str:
-        return f" in namespace {self._prefix.removesuffix('.')!r}"
-
-    def __dir__(self) -> list[str]:
-        return sorted(self._user_tables())
-
-
-__all__ = [
-    "IndexHandle",
-    "Namespace",
-    "TableHandle",
-    "Tables",
-    "adopt",
-    "disown",
-    "refuse_read_only",
-]
+__all__ = ["IndexHandle", "TableHandle", "refuse_read_only"]

@@ -19,7 +19,8 @@ from ..types.generated import shape_of_type
 from ..types.metatype import encode_type
 from .changes import Changes, SchemaChanges
 from .descriptions import index_algorithm, unique_constraint
-from .handles import TableHandle, Tables, adopt, disown
+from .handles import TableHandle
+from .tables import Tables, adopt, disown
 from .sequence import Sequence
 from .state import State
 from .table import Table

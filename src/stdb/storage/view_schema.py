@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ..types.metatype import encode_type
-from .handles import TableHandle, Tables, adopt
+from .handles import TableHandle
+from .tables import Tables, adopt
 from .read_set import NotingTableHandle
 from .restructuring import Restructuring
 from .view_table import ViewCode, ViewTable, stored_definition
