@@ -178,7 +178,8 @@ if typing.TYPE_CHECKING:
     )
     from .runtime.view_context import AnonymousViewContext, QueryTables, ViewContext
     from .schema.migration import MigrationPlan
-    from .storage.handles import IndexHandle, TableHandle
+    from .storage.handles import TableHandle
+    from .storage.index_handle import IndexHandle
     from .storage.tables import Tables
 
 #: Public names that are seldom needed: where they come from, at their first use.
@@ -192,7 +193,7 @@ _LATER = {
     "Headers": "stdb.module.messages",
     "Host": "stdb.host",
     "HttpPolicy": "stdb.runtime.http_policy",
-    "IndexHandle": "stdb.storage.handles",
+    "IndexHandle": "stdb.storage.index_handle",
     "Limits": "stdb.runtime.guest.limits",
     "LoggedTransaction": "stdb.durability.history",
     "Metrics": "stdb.database.metrics",

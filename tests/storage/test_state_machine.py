@@ -194,7 +194,7 @@ pristine: dict[str, stdb.Database] = {}
 def _small_limits() -> Iterator[None]:
     """Let few rows do what takes many: bags that are scanned in place, orders that are merged."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("stdb.storage.handles._COPY_MAX", 1)
+        patch.setattr("stdb.storage.index_handle._COPY_MAX", 1)
         patch.setattr("stdb.storage.index._MERGE_PART", 1)
         yield
 

@@ -221,6 +221,24 @@ class Database(Calls, Procedures, Querying, Publishing, Durable):
             The token proves nothing.
         ReducerError
             ``client_connected`` refused it: there is no connection.
+
+        Examples
+        --------
+        >>> import stdb
+        >>> notes = stdb.Module("notes")
+        >>> @notes.table(public=True)
+        ... class Note(stdb.Row):
+        ...     text: str
+        >>> @notes.reducer
+        ... def write(ctx: stdb.ReducerContext, text: str) -> None:
+        ...     ctx.log.info(f"a note of {len(text)} characters")
+        ...     ctx.db[Note].insert(text=text)
+        >>> db = stdb.Database(notes)
+        >>> with db.connect() as ann:
+        ...     _ = ann.subscribe(Note)
+        ...     ann.reducers.write("hello")
+        ...     [note.text for note in ann.db[Note]]
+        ['hello']
         """
         from ..client import Connection, loop_runs  # not at import
 
@@ -337,6 +355,22 @@ class Database(Calls, Procedures, Querying, Publishing, Durable):
         Returns
         -------
         list of LogRecord, or iterator of LogRecord
+
+        Examples
+        --------
+        >>> import stdb
+        >>> notes = stdb.Module("notes")
+        >>> @notes.table(public=True)
+        ... class Note(stdb.Row):
+        ...     text: str
+        >>> @notes.reducer
+        ... def write(ctx: stdb.ReducerContext, text: str) -> None:
+        ...     ctx.log.info(f"a note of {len(text)} characters")
+        ...     ctx.db[Note].insert(text=text)
+        >>> db = stdb.Database(notes)
+        >>> db.call("write", "hello")
+        >>> [(record.level, record.message) for record in db.logs(1)]
+        [('Info', 'a note of 5 characters')]
         """
         severity = level_number(level)
         if follow:
@@ -356,6 +390,24 @@ class Database(Calls, Procedures, Querying, Publishing, Durable):
             intervals begin anew.
         clock : Clock, optional
             Where the copy's timestamps come from.
+
+        Examples
+        --------
+        >>> import stdb
+        >>> notes = stdb.Module("notes")
+        >>> @notes.table(public=True)
+        ... class Note(stdb.Row):
+        ...     text: str
+        >>> @notes.reducer
+        ... def write(ctx: stdb.ReducerContext, text: str) -> None:
+        ...     ctx.log.info(f"a note of {len(text)} characters")
+        ...     ctx.db[Note].insert(text=text)
+        >>> db = stdb.Database(notes)
+        >>> db.call("write", "hello")
+        >>> attempt = db.fork()
+        >>> attempt.call("write", "what if?")
+        >>> len(attempt.tables.note), len(db.tables.note)
+        (2, 1)
         """
         with self.transaction(readonly=True):
             store = self._store.copy()
@@ -403,6 +455,15 @@ class Database(Calls, Procedures, Querying, Publishing, Durable):
 
         ``prometheus_client.REGISTRY.register(db.prometheus_collector())`` has them among the
         metrics of an application. Needs ``pip install "stdb[prometheus]"``.
+
+        Examples
+        --------
+        >>> import prometheus_client, stdb
+        >>> db = stdb.Database(stdb.Module("notes"))
+        >>> registry = prometheus_client.CollectorRegistry()
+        >>> registry.register(db.prometheus_collector())
+        >>> print(prometheus_client.generate_latest(registry).decode())
+        # HELP ...
         """
         from .prometheus import DatabaseCollector
 
@@ -414,6 +475,18 @@ class Database(Calls, Procedures, Querying, Publishing, Durable):
 
         Its tables ``slow_call`` and ``slow_query`` keep the last thousand each:
         ``db.slow_log.sql("SELECT * FROM slow_call ORDER BY duration DESC")``.
+
+        Examples
+        --------
+        >>> import stdb, time
+        >>> naps = stdb.Module("naps")
+        >>> @naps.reducer
+        ... def nap(ctx: stdb.ReducerContext) -> None:
+        ...     time.sleep(0.01)
+        >>> db = stdb.Database(naps, slow_ms=5)
+        >>> db.call("nap")
+        >>> [call.function for call in db.slow_log.tables.slow_call]
+        ['nap']
         """
         return self._meter.slow()
 
@@ -424,12 +497,29 @@ class Database(Calls, Procedures, Querying, Publishing, Durable):
         ------
         InternalError
             One does not hold: a bug of stdb.
+
+        Examples
+        --------
+        >>> import stdb
+        >>> stdb.Database(stdb.Module("notes")).check()
         """
         with self.transaction(readonly=True):
             self._store.check()
 
     def close(self) -> None:
-        """Disconnect every client and end. Closing again does nothing."""
+        """Disconnect every client and end; what was committed is on the disk then, if there is one.
+
+        Closing again does nothing.
+
+        Examples
+        --------
+        >>> import stdb
+        >>> db = stdb.Database(stdb.Module("notes"))
+        >>> db.close()
+        >>> db.sql("SELECT * FROM st_table")
+        Traceback (most recent call last):
+        stdb.DatabaseClosed: ...
+        """
         if self._closed:
             return
         if self._follower is not None:

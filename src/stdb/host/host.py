@@ -151,7 +151,24 @@ class Host:
         return self._owner
 
     def list(self) -> list[HostedDatabase]:
-        """Return the databases, in the order in which they were first published."""
+        """Return the databases, in the order in which they were first published.
+
+        Examples
+        --------
+        >>> import stdb, tempfile
+        >>> notes = stdb.Module("notes")
+        >>> @notes.table()
+        ... class Note(stdb.Row):
+        ...     text: str
+        >>> directory = tempfile.TemporaryDirectory()
+        >>> host = stdb.Host(directory.name)
+        >>> host.publish("notes", notes).op
+        'created'
+        >>> [(database.names, database.owner == host.owner) for database in host.list()]
+        [(('notes',), True)]
+        >>> host.close()
+        >>> directory.cleanup()
+        """
         catalog = self._catalog()
         return [self._about(catalog, identity) for identity in catalog.databases]
 
@@ -162,6 +179,25 @@ class Host:
         ------
         DatabaseNotFound
             There is none; the message has the names most like it.
+
+        Examples
+        --------
+        >>> import stdb, tempfile
+        >>> notes = stdb.Module("notes")
+        >>> @notes.table()
+        ... class Note(stdb.Row):
+        ...     text: str
+        >>> directory = tempfile.TemporaryDirectory()
+        >>> host = stdb.Host(directory.name)
+        >>> host.publish("notes", notes).op
+        'created'
+        >>> host.find("notes").names
+        ('notes',)
+        >>> host.find("ntes")
+        Traceback (most recent call last):
+        stdb.DatabaseNotFound: no database 'ntes'; did you mean 'notes'?
+        >>> host.close()
+        >>> directory.cleanup()
         """
         catalog = self._catalog()
         return self._about(catalog, self._resolve(catalog, name))
@@ -213,6 +249,23 @@ class Host:
         ------
         DatabaseNotFound, DatabaseLocked
             There is none, or it is open elsewhere (also here: ``host[name]``).
+
+        Examples
+        --------
+        >>> import stdb, tempfile
+        >>> notes = stdb.Module("notes")
+        >>> @notes.table()
+        ... class Note(stdb.Row):
+        ...     text: str
+        >>> directory = tempfile.TemporaryDirectory()
+        >>> host = stdb.Host(directory.name)
+        >>> host.publish("notes", notes).op
+        'created'
+        >>> with host.open("notes", readonly=True) as db:
+        ...     len(db.tables.note)
+        0
+        >>> host.close()
+        >>> directory.cleanup()
         """
         about = self.find(name)
         options.setdefault("name", about.names[0] if about.names else about.identity.hex())
@@ -231,6 +284,27 @@ class Host:
         ------
         MigrationError
             The tables cannot follow; ``reasons`` lists everything.
+
+        Examples
+        --------
+        >>> import stdb, tempfile
+        >>> notes = stdb.Module("notes")
+        >>> @notes.table()
+        ... class Note(stdb.Row):
+        ...     text: str
+        >>> directory = tempfile.TemporaryDirectory()
+        >>> host = stdb.Host(directory.name)
+        >>> host.publish("notes", notes).op
+        'created'
+        >>> more = stdb.Module("notes")
+        >>> @more.table()
+        ... class Note(stdb.Row):
+        ...     text: str
+        ...     stars: stdb.u8 = 0
+        >>> "Created column in table note" in host.plan("notes", more).text()
+        True
+        >>> host.close()
+        >>> directory.cleanup()
         """
         catalog = self._catalog()
         identity = identity_of(catalog, name)
@@ -278,6 +352,20 @@ class Host:
             It belongs to somebody else, or is locked against losing its data.
         UsageError
             No such name can be.
+
+        Examples
+        --------
+        >>> import stdb, tempfile
+        >>> notes = stdb.Module("notes")
+        >>> @notes.table()
+        ... class Note(stdb.Row):
+        ...     text: str
+        >>> directory = tempfile.TemporaryDirectory()
+        >>> host = stdb.Host(directory.name)
+        >>> host.publish("notes", notes).op, host.publish("notes", notes).op
+        ('created', 'updated')
+        >>> host.close()
+        >>> directory.cleanup()
         """
         mode = delete_mode(delete_data)
         if name is not None and not isinstance(name, str | Identity):
@@ -313,6 +401,23 @@ class Host:
             There is none, or another process has it open.
         PermissionDenied
             It belongs to somebody else, or is locked.
+
+        Examples
+        --------
+        >>> import stdb, tempfile
+        >>> notes = stdb.Module("notes")
+        >>> @notes.table()
+        ... class Note(stdb.Row):
+        ...     text: str
+        >>> directory = tempfile.TemporaryDirectory()
+        >>> host = stdb.Host(directory.name)
+        >>> host.publish("notes", notes).op
+        'created'
+        >>> host.delete("notes")
+        >>> "notes" in host
+        False
+        >>> host.close()
+        >>> directory.cleanup()
         """
         catalog = self._catalog()
         identity = self._resolve(catalog, name)
@@ -341,6 +446,23 @@ class Host:
             A name that cannot be, or is another database's.
         PermissionDenied
             It belongs to somebody else.
+
+        Examples
+        --------
+        >>> import stdb, tempfile
+        >>> notes = stdb.Module("notes")
+        >>> @notes.table()
+        ... class Note(stdb.Row):
+        ...     text: str
+        >>> directory = tempfile.TemporaryDirectory()
+        >>> host = stdb.Host(directory.name)
+        >>> host.publish("notes", notes).op
+        'created'
+        >>> host.rename("notes", "diary", "memos")
+        >>> list(host)
+        ['diary', 'memos']
+        >>> host.close()
+        >>> directory.cleanup()
         """
         if not names:
             raise UsageError("rename takes the new name, as in host.rename('old', 'new')")
@@ -361,7 +483,27 @@ class Host:
             write_catalog(self._directory, catalog)
 
     def lock(self, name: str | Identity) -> None:
-        """Keep a database from being deleted or emptied, until `unlock`."""
+        """Keep a database from being deleted or emptied, until `unlock`.
+
+        Examples
+        --------
+        >>> import stdb, tempfile
+        >>> notes = stdb.Module("notes")
+        >>> @notes.table()
+        ... class Note(stdb.Row):
+        ...     text: str
+        >>> directory = tempfile.TemporaryDirectory()
+        >>> host = stdb.Host(directory.name)
+        >>> host.publish("notes", notes).op
+        'created'
+        >>> host.lock("notes")
+        >>> host.delete("notes")
+        Traceback (most recent call last):
+        stdb.PermissionDenied: database 'notes' is locked and cannot be deleted; unlock it first
+        >>> host.unlock("notes")
+        >>> host.close()
+        >>> directory.cleanup()
+        """
         self._set_locked(name, is_locked=True)
 
     def unlock(self, name: str | Identity) -> None:

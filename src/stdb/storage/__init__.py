@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from .changes import Changes, TableChanges
-    from .handles import IndexHandle, TableHandle
+    from .handles import TableHandle
+    from .index_handle import IndexHandle
     from .tables import Tables
 
 __all__ = [
@@ -25,7 +26,7 @@ __all__ = [
 def __getattr__(name: str) -> object:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from . import changes, handles, tables
+    from . import changes, handles, index_handle, tables
 
-    home = tables if name == "Tables" else handles if name.endswith("Handle") else changes
-    return getattr(home, name)
+    homes = {"TableHandle": handles, "IndexHandle": index_handle, "Tables": tables}
+    return getattr(homes.get(name, changes), name)

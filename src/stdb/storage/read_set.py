@@ -10,7 +10,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar
 
 from ..errors import TransactionError, UsageError
-from .handles import IndexHandle, TableHandle
+from .handles import TableHandle
+from .index_handle import IndexHandle
 from .ranges import ABSENT
 
 if TYPE_CHECKING:

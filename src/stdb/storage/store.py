@@ -20,11 +20,11 @@ from ..types.metatype import encode_type
 from .changes import Changes, SchemaChanges
 from .descriptions import index_algorithm, unique_constraint
 from .handles import TableHandle
-from .tables import Tables, adopt, disown
 from .sequence import Sequence
 from .state import State
 from .table import Table
 from .table_code import TableCode
+from .tables import Tables, adopt, disown
 from .view_table import ViewTable
 from .writing import Reading, Writing, WritingSchema
 

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from ..types.metatype import encode_type
 from .handles import TableHandle
-from .tables import Tables, adopt
 from .read_set import NotingTableHandle
 from .restructuring import Restructuring
+from .tables import Tables, adopt
 from .view_table import ViewCode, ViewTable, stored_definition
 
 if TYPE_CHECKING:
