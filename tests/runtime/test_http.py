@@ -426,6 +426,8 @@ def test_a_request_inside_a_transaction_is_refused(site: str) -> None:
         Database(module, http=HERE).procedures.fetch()
 
 
+# Its thread may be stopped just where a socket is made and nothing closes it yet but Python itself.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_a_procedure_in_a_request_keeps_its_own_time_limit(site: str) -> None:
     module = Module("m")
 
@@ -437,6 +439,7 @@ def test_a_procedure_in_a_request_keeps_its_own_time_limit(site: str) -> None:
         Database(module, http=HERE).procedures.fetch()
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_closing_the_database_breaks_a_request_off(site: str) -> None:
     module = Module("m")
     asking = threading.Event()

@@ -294,8 +294,10 @@ class _Exchange:
                 raise urllib3.exceptions.HTTPError("broken off")
             return Response(body, answer.status, pairs, version=version)
         finally:
-            self._socket = None
+            used, self._socket = connection.sock, None
             connection.close()
+            if used is not None:
+                _close_at_once(used)
 
     def _body(self, answer: Any, request: Request) -> Iterator[bytes]:
         size, limit = 0, self._policy.size_max
@@ -377,6 +379,13 @@ class _Exchange:
             else:
                 return attempt
         raise failure or TimeoutError("timed out")
+
+
+def _close_at_once(used: socket.socket) -> None:
+    """Close a socket although a response may still hold it, which an interrupt left half read."""
+    number = used.detach()
+    if number >= 0:
+        socket.close(number)
 
 
 def _redirected(request: Request, response: Response) -> Request | None:
