@@ -10,7 +10,6 @@ from ..sql.estimate import check_row_limit
 from ..sql.names import OWNER, Fault, Rights
 from ..sql.result import Result
 from ..sql.run import PreparedChange, PreparedQuery, explain, prepare
-from ..sql.view_query import note_reads, view_query
 from ..types.values import Identity
 from .core import refuse_identity
 
@@ -18,9 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from types import TracebackType
 
-    from ..module.views import ViewDeclaration
     from ..sql.run import AnyPrepared, ReadingStatement
-    from ..storage.read_set import ReadSet
     from .core import Core
 
 #: How many compiled statements a database keeps, and of how many characters together.
@@ -40,8 +37,6 @@ class Queries:
         self._kept_chars = 0
         self._keeping = Lock()
         self._version = self._store.schema_version
-        #: Queries that views have returned; None for an empty text.
-        self._of_views: dict[tuple[str, str], PreparedQuery | None] = {}
 
     def run(
         self,
@@ -115,32 +110,6 @@ class Queries:
             check_row_limit([prepared.query], self._store.by_name, Fault(prepared.sql))
         return prepared
 
-    def rows_of_view(self, sql: str, view: ViewDeclaration, reads: ReadSet) -> list[Any]:
-        """Return the rows of the query that a view returned, and note what it reads.
-
-        Raises
-        ------
-        SqlError
-            It is no query that a view may return.
-        """
-        if self._version != self._store.schema_version:
-            self._forget()
-        prepared = self._of_views.get((sql, view.name))
-        if prepared is None:
-            prepared = view_query(sql, view, self._store.by_name)
-            if prepared is not None and len(self._of_views) >= _KEPT_MAX:
-                self._of_views.pop(next(iter(self._of_views)))
-            self._of_views[sql, view.name] = prepared
-        if prepared is None:
-            return []
-        note_reads(prepared.plans, reads)
-        rows = prepared.rows((), {}, self._owner)
-        cls = view.row.cls
-        if rows and rows[0].__class__ is not cls:
-            attributes = [field.attribute for field in view.row.fields]
-            rows = [cls(**dict(zip(attributes, row, strict=True))) for row in rows]
-        return rows
-
     def _is_owner(self, sender: Identity) -> bool:
         if sender.__class__ is not Identity:
             refuse_identity("sender", sender)
@@ -190,7 +159,6 @@ class Queries:
         with self._keeping:
             self._prepared.clear()
             self._kept_chars = 0
-        self._of_views.clear()
         self._version = self._store.schema_version
 
     def _read_rules(self) -> dict[str, tuple[str, ...]]:

@@ -6,34 +6,32 @@ computes it again before it commits, and fails when the view fails. A statement 
 it had computed for the next one; nobody pays for that: the first transaction that changes what it
 read drops it.
 
-What they read is kept in `stdb.storage.readers`.
+What a view read is kept in `stdb.storage.readers`. A view may return a query, and then its function
+runs again only when something has changed that the function itself read: the rows follow the tables
+by the deltas of the query (`stdb.database.view_queries`).
 
 A transaction that is undone leaves everything as it was: rows are put back like those of any
-table, and `ViewTable.ended` tells which of the two states of an instance's read set is the one.
+table, and `ViewTable.ended` tells which of the two states of an instance is the one.
 """
 
 from __future__ import annotations
 
 from threading import get_ident
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from ..errors import Error, ModuleError, UniqueConstraintViolation, ViewError, shorten
-from ..module import Query
-from ..runtime import log_panic
-from ..runtime.view_context import AnonymousViewContext, ViewContext
-from ..storage.read_set import ReadSet
+from ..errors import Error
 from ..storage.readers import Readers
-from ..storage.view_schema import noting_tables
 from ..storage.view_table import ViewTable
+from .view_calls import ViewCalls
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from ..module.views import ViewDeclaration
-    from ..storage import Tables
     from ..storage.read_set import Entry
+    from ..subscriptions import KeptQuery
     from ..types.values import Identity
     from .core import Core
+    from .view_queries import Following, ViewQueries
 
 #: How many instances are kept that nobody subscribes to.
 _UNUSED_MAX: Final = 256
@@ -50,11 +48,17 @@ class Instance:
         What it is registered to have read.
     latest : set of Entry
         What it read when it was last computed; the same outside a transaction.
+    following : Following or None
+        How its rows follow the query that the view returned; None where it returned rows.
+    queries : set of KeptQuery
+        What it keeps: outside a transaction, the query that it follows.
     is_gone : bool
         Whether its rows are not there (any more), as the open transaction has it.
     """
 
-    __slots__ = ("count", "entries", "is_gone", "latest", "sender", "table")
+    __slots__ = (
+        "count", "entries", "following", "is_gone", "latest", "queries", "sender", "table",
+    )  # fmt: skip
 
     def __init__(self, table: ViewTable, sender: Identity | None) -> None:
         self.table = table
@@ -62,7 +66,16 @@ class Instance:
         self.count = 0
         self.entries: set[Entry] = set()
         self.latest: set[Entry] = set()
+        self.following: Following | None = None
+        self.queries: set[KeptQuery] = set()
         self.is_gone = True
+
+
+class _Before(NamedTuple):
+    """What there was of an instance when the open transaction began."""
+
+    entries: set[Entry]
+    following: Following | None
 
 
 class Views:
@@ -79,14 +92,13 @@ class Views:
         #: By the number of the view's table, which the view keeps when its code changes.
         self._instances: dict[tuple[int, Identity | None], Instance] = {}
         self._readers: Readers[Instance] = Readers()
-        #: What an instance had read before the open transaction; None when it is new.
-        self._unsettled: dict[Instance, set[Entry] | None] = {}
+        self._made_queries: ViewQueries | None = None
+        #: The instances that the open transaction has computed or changed; None where it is new.
+        self._unsettled: dict[Instance, _Before | None] = {}
         #: Without subscriptions, the one that was used last at the end.
         self._unused: dict[Instance, None] = {}
         self._left: dict[Instance, None] = {}
-        self._reads = ReadSet()
-        self._tables: Tables | None = None
-        self._version = -1
+        self._calls = ViewCalls(database)
 
     # -- who wants rows --------------------------------------------------------------------------
 
@@ -157,11 +169,12 @@ class Views:
         made = {}
         for table in dict.fromkeys(tables):
             asked = sender if table.hidden else None
-            rows = self._rows(table, asked)
+            returned = self._calls.call(table, asked)
             try:
+                rows = returned if isinstance(returned, list) else returned.rows()
                 made[table.name] = table.twin(asked, rows)
             except Error as error:
-                raise self._failed(table, asked, error) from error
+                raise self._calls.failed(table, asked, error) from error
         return made
 
     def succeed(self, before: Views) -> None:
@@ -196,11 +209,38 @@ class Views:
                 self._drop(instance)
         stale = self._readers.affected(self._state.touched)
         if self._unsettled:
-            # What failed within the transaction, and that was caught, is tried again.
-            stale.update({each: None for each in self._unsettled if each.is_gone})
+            changed = self._changed()
+            # What failed within the transaction, and that was caught, is tried again. And what was
+            # computed from a change that the transaction took back later is affected by none.
+            stale.update(
+                (each, None) for each in self._unsettled if each.is_gone or _has_read(each, changed)
+            )
         for instance in stale:
             if instance.count:
                 self._evaluate(instance)
+            else:
+                self._drop(instance)
+        if self._calls.has_queries:
+            self._follow(self._calls.queries)
+
+    def _follow(self, queries: ViewQueries) -> None:
+        """Apply to the rows of views what the open transaction does to their queries."""
+        affected = queries.affected(self._state.touched)
+        for query, changes in affected.items():
+            delta = None
+            for instance in [each for each in query.keepers if _follows(each, query)]:
+                if not instance.count:
+                    self._drop(instance)
+                else:
+                    delta = queries.delta(query, changes) if delta is None else delta
+                    self._advance(instance, delta)
+        for instance in [each for each in self._unsettled if not each.is_gone]:
+            following = instance.following
+            if following is None or not following.delta or following.query in affected:
+                continue
+            # The transaction itself took back all that concerned the query.
+            if instance.count:
+                self._advance(instance, {})
             else:
                 self._drop(instance)
 
@@ -211,13 +251,18 @@ class Views:
         if instance is None:
             instance = Instance(table, key[1])
             table.ended = self._ended
+            table.touch()
             self._unsettled[instance] = None
             self._store.refresh = self.refresh
             self._evaluate(instance)
             self._instances[key] = instance
-        elif instance.is_gone or not all(t.is_view for t in self._state.touched):
+        else:
             # Something may have changed since it was computed.
-            self._evaluate(instance)
+            changed = self._changed()
+            if instance.is_gone or _has_read(instance, changed):
+                self._evaluate(instance)
+            elif changed and instance.following is not None:
+                self._advance(instance, self._calls.queries.delta(instance.following.query))
         if not instance.count:
             # It is used now, so it is not to be dropped; whoever subscribes counts it later.
             self._left.pop(instance, None)
@@ -225,32 +270,67 @@ class Views:
             self._unused[instance] = None
         return instance
 
+    def _changed(self) -> set[int]:
+        """Return the numbers of the tables that the open transaction has changed."""
+        return {table.table_id for table in self._state.touched if not table.is_view}
+
     def _evaluate(self, instance: Instance) -> None:
-        """Compute an instance and put its rows in the place of the old ones."""
+        """Call the view, and put what it gives in the place of the rows there were."""
         table, sender = instance.table, instance.sender
-        self._unsettled.setdefault(instance, instance.entries)
-        table.touch()
-        instance.is_gone = True
-        rows = self._rows(table, sender)
-        read = self._reads.entries
+        was_gone = instance.is_gone
+        self._open(instance)
+        returned = self._calls.call(table, sender)
+        read = self._calls.reads.entries
         new = read - instance.entries
         instance.entries = instance.entries | read
         instance.latest = read
         for entry in new:
             self._readers.add(instance, entry)
         try:
-            table.replace_rows(sender, rows)
+            if isinstance(returned, list):
+                instance.following = None
+                table.replace_rows(sender, returned)
+            else:
+                self._take_up(instance, returned, was_gone=was_gone)
         except Error as error:
-            raise self._failed(table, sender, error) from error
+            raise self._calls.failed(table, sender, error) from error
         instance.is_gone = False
+
+    def _take_up(self, instance: Instance, found: Following, *, was_gone: bool) -> None:
+        """Let the rows of an instance be those of the query that its view returned."""
+        now, query, queries = instance.following, found.query, self._calls.queries
+        if now is not None and now.query is query and not was_gone:
+            now.advance(instance.table, instance.sender, queries.delta(query))
+            return
+        instance.queries.add(query)
+        queries.keep(query, instance)
+        instance.following = None
+        found.begin(instance.table, instance.sender, queries.delta(query))
+        instance.following = found
+
+    def _advance(self, instance: Instance, delta: dict[Any, int]) -> None:
+        """Let the rows of an instance have in them what the open transaction does to its query."""
+        following = instance.following
+        if following is None or following.delta == delta:
+            return
+        self._open(instance)
+        try:
+            following.advance(instance.table, instance.sender, delta)
+        except Error as error:
+            raise self._calls.failed(instance.table, instance.sender, error) from error
+        instance.is_gone = False
+
+    def _open(self, instance: Instance) -> None:
+        """Note what there is of an instance, which is about to change: it is gone until then."""
+        instance.table.touch()
+        self._unsettled.setdefault(instance, _Before(instance.entries, instance.following))
+        instance.is_gone = True
 
     def _drop(self, instance: Instance) -> None:
         """Forget an instance, unless the transaction is undone."""
         self._unused.pop(instance, None)
         self._left.pop(instance, None)
-        self._unsettled.setdefault(instance, instance.entries)
-        instance.table.touch()
-        instance.is_gone = True
+        self._open(instance)
         instance.table.replace_rows(instance.sender, [])
         instance.latest = set()
 
@@ -262,96 +342,51 @@ class Views:
             if instance.is_gone if committed else before is None:
                 self._forget(instance)
             else:
-                keep = instance.latest if committed or before is None else before
-                for entry in instance.entries - keep:
-                    self._readers.remove(instance, entry)
-                instance.entries = instance.latest = keep
+                self._settle(instance, None if committed else before)
                 instance.is_gone = False
                 if not instance.count and instance not in self._unused:
                     self._left[instance] = None
             self._unsettled.pop(instance, None)
 
+    def _settle(self, instance: Instance, before: _Before | None) -> None:
+        """Let an instance be as it is, or as it was where that is given."""
+        keep = instance.latest if before is None else before.entries
+        for entry in instance.entries - keep:
+            self._readers.remove(instance, entry)
+        instance.entries = instance.latest = keep
+        if before is not None:
+            instance.following = before.following
+        following = instance.following
+        if following is not None:
+            following.settle() if before is None else following.undo()
+        kept = set() if following is None else {following.query}
+        for query in instance.queries - kept:
+            self._calls.queries.leave(query, instance)
+        instance.queries = kept
+
     def _forget(self, instance: Instance) -> None:
         for entry in instance.entries:
             self._readers.remove(instance, entry)
         instance.entries = set()
+        for query in instance.queries:
+            self._calls.queries.leave(query, instance)
+        instance.queries = set()
         self._unused.pop(instance, None)
         self._left.pop(instance, None)
         self._instances.pop((instance.table.table_id, instance.sender), None)
         if not self._instances:
             self._store.refresh = None
 
-    # -- calling a view --------------------------------------------------------------------------
 
-    def _rows(self, table: ViewTable, sender: Identity | None) -> list[Any]:
-        """Call a view, and return its rows; `_reads` then has what it read.
+def _has_read(instance: Instance, tables: set[int]) -> bool:
+    """Whether an instance was computed from one of these tables."""
+    return bool(tables) and any(table_id in tables for table_id, _, _ in instance.latest)
 
-        In a read-only transaction other threads may do the same, and what is noted means nothing.
-        """
-        name = table.name
-        declared = self._database._program.views.get(name)
-        if declared is None:
-            raise ViewError(
-                f"view {name!r} has no code here: the database was opened without its module",
-                view=name,
-            )
-        tables = self._tables
-        if tables is None or self._version != self._store.schema_version:
-            tables = self._tables = noting_tables(self._store, self._reads)
-            self._version = self._store.schema_version
-        self._reads.begin()
-        database = self._database
-        context: AnonymousViewContext
-        if sender is None:
-            context = AnonymousViewContext(tables, database._services, name, self._reads)
-        else:
-            context = ViewContext(tables, database._services, name, self._reads, sender=sender)
-        try:
-            return self._taken(declared, declared.function(context))
-        except Exception as error:
-            raise self._failed(table, sender, error) from error
 
-    def _taken(self, declared: ViewDeclaration, returned: Any) -> list[Any]:
-        """Return what a view returned as a list of rows."""
-        if isinstance(returned, Query) or (
-            declared.returns == "query" and isinstance(returned, str)
-        ):
-            queries = self._database._queries or self._database._make_queries()
-            return queries.rows_of_view(str(returned), declared, self._reads)
-        cls = declared.row.cls
-        if declared.returns == "option":
-            if isinstance(returned, list):
-                raise ModuleError(
-                    f"it returned a list, and declares {cls.__name__} | None: one row"
-                )
-            rows = [] if returned is None else [returned]
-        elif returned is None:
-            raise ModuleError("it returned None, and declares rows: is a return missing?")
-        else:
-            rows = returned if returned.__class__ is list else list(returned)
-        for row in rows:
-            if row.__class__ is not cls:
-                raise ModuleError(
-                    f"it returned {shorten(row)}, where {cls.__name__} is what it declares"
-                )
-        return rows
-
-    def _failed(self, table: ViewTable, sender: Identity | None, error: Exception) -> ViewError:
-        """Log what a view raised, and return what is to be raised of it."""
-        logs = self._database._logs
-        whose = "" if sender is None else f" for sender {sender.hex()[:16]}…"
-        if isinstance(error, UniqueConstraintViolation) and error.table == table.name:
-            key = table.view.columns[table.view.primary_key or 0].name
-            value = error.value[-1] if table.hidden else error.value  # type: ignore[index]
-            reason = f"returned two rows with the primary key {key} = {value!r}"
-        elif isinstance(error, Error):
-            reason = f"failed: {error}"
-        else:
-            reason = f"broke: {type(error).__name__}: {error}"
-            log_panic(logs, table.name, error)
-            return ViewError(f"view {table.name!r}{whose} {reason}", view=table.name)
-        logs.write("Error", reason, function=table.name)
-        return ViewError(f"view {table.name!r}{whose} {reason}", view=table.name)
+def _follows(instance: Instance, query: KeptQuery) -> bool:
+    """Whether the rows of an instance are those of the query, as the open transaction has it."""
+    following = instance.following
+    return not instance.is_gone and following is not None and following.query is query
 
 
 def _key(table: ViewTable, sender: Identity | None) -> tuple[int, Identity | None]:

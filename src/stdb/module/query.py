@@ -470,4 +470,10 @@ def as_query(rows: Query[S] | type[S]) -> Query[S]:
     return Query(tables[0], {field.attribute: field for field in shape.fields}, None)
 
 
-__all__ = ["Column", "Condition", "Query", "as_query", "literal", "quoted"]
+class SqlText(str):
+    """The SQL of a query that a view of a compiled module returned."""
+
+    __slots__ = ()
+
+
+__all__ = ["Column", "Condition", "Query", "SqlText", "as_query", "literal", "quoted"]

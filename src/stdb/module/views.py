@@ -37,7 +37,8 @@ class ViewDeclaration(msgspec.Struct, frozen=True):
     name : str
         What it is called in SQL; tables have no such name.
     function : callable
-        ``context -> rows``: an iterable of rows, a row, None, a `Query` or its SQL. The context
+        ``context -> rows``: an iterable of rows, a row, None, a `Query` or its SQL (of a compiled
+        module as `SqlText`, whatever `returns` says). The context
         is a `ViewContext`, or an `AnonymousViewContext` where `is_anonymous`.
     row : Record
         Its rows.

@@ -4,29 +4,24 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from . import typed as t
 from .names import OWNER, Fault
-from .run import PreparedQuery, views_of
+from .run import views_of
 from .subscription import check_subscription
 
 if TYPE_CHECKING:
     from ..module.views import ViewDeclaration
-    from ..storage.read_set import ReadSet
+    from . import typed as t
     from .names import Schema
-    from .plan import Access, Plan
 
 
-def view_query(sql: str, view: ViewDeclaration, schema: Schema) -> PreparedQuery | None:
-    """Return the query that a view returned, ready to run; None for an empty text.
+def view_query(text: str, view: ViewDeclaration, schema: Schema) -> t.Query:
+    """Return the query that a view returned, checked.
 
     Raises
     ------
     SqlError
         It is no query for rows of the view, or reads other views.
     """
-    text = sql.strip()
-    if not text:
-        return None
     fault = Fault(text)
     queries = check_subscription(text, schema, OWNER)
     query = queries[0]
@@ -52,28 +47,7 @@ def view_query(sql: str, view: ViewDeclaration, schema: Schema) -> PreparedQuery
             f"{view.row.name}",
             source.position,
         )
-    return PreparedQuery(text, query)
+    return query
 
 
-def note_reads(plans: list[Plan], reads: ReadSet) -> None:
-    """Note what a query reads: a key where it looks one up by constants, else the whole table."""
-    for plan in plans:
-        for step in plan.steps:
-            access = step.access
-            values = _constants(access)
-            if access.index is None or values is None:
-                reads.whole(step.table)
-            else:
-                key_from = step.table.functions[f"key_from_{access.index}"]
-                reads.key(step.table, access.index, key_from(*values))
-
-
-def _constants(access: Access) -> list[object] | None:
-    if access.kind not in ("unique", "point"):
-        return None
-    if not all(isinstance(key, t.Const) for key in access.keys):
-        return None
-    return [key.value for key in access.keys if isinstance(key, t.Const)]
-
-
-__all__ = ["note_reads", "view_query"]
+__all__ = ["view_query"]

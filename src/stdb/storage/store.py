@@ -415,6 +415,8 @@ class Store:
         state = self.state
         if state.torn is not None:
             state.refuse_torn()
+        if self.refresh is not None:
+            self.refresh()
         if self.recorder is not None:
             state.record = self.recorder(state.touched, None)
         changed = self.recorder is None or state.record is not None

@@ -162,6 +162,10 @@ class Feed:
             self.collect(commit, woken)
         for auxiliary in self.auxiliaries:
             auxiliary.take(pairs)
+        self.hit(pairs, hits)
+
+    def hit(self, pairs: list[Pair], hits: Hits) -> None:
+        """Put changes of the table into `hits`, for the parts that they concern."""
         for part in self.always:
             hits[part] = pairs
         if self.by_main_key:
@@ -172,14 +176,30 @@ class Feed:
             _route_by_column(pairs, key_of, waiting, hits)
 
     def changes(self) -> list[Pair]:
-        """Return the net changes of the transaction that is ending."""
-        current = self.table.rows.get
-        pairs = []
-        for key, old in self.table.before.items():
-            new = current(key)
-            if new is not old and new != old:
-                pairs.append((key, new, old))
+        """Return the net changes of the open transaction."""
+        return changes_of(self.table)
+
+
+def changes_of(table: Table) -> list[Pair]:
+    """Return the net changes of the open transaction in a table."""
+    current = table.rows.get
+    pairs = []
+    for key, old in table.before.items():
+        new = current(key)
+        if new is not old and new != old:
+            pairs.append((key, new, old))
+    return pairs
+
+
+def changes_for(part: Part) -> list[Pair]:
+    """Return the net changes of the open transaction that concern a part, placed or not."""
+    pairs, point = changes_of(part.table), part.point
+    if point is None or not pairs:
         return pairs
+    key_of, value_of = point.key_of, attrgetter(part.table.shape.fields[point.position].attribute)
+    hits: Hits = {}
+    _route_by_column(pairs, lambda row: key_of(value_of(row)), {part.key: part}, hits)
+    return hits.get(part, [])
 
 
 def _route_by_column(
@@ -222,4 +242,4 @@ def _column_key(table: Table, position: int) -> Callable[[Any], Any]:
     return key_of
 
 
-__all__ = ["Feed"]
+__all__ = ["Feed", "changes_for", "changes_of"]

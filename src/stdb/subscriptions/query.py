@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from .sink import Pair, Sink
     from .template import FragmentCode, Point, Template
 
+    #: The place of a part -> the changes that were routed to it.
+    Changes = dict[tuple[int, int], list[Pair]]
+
 
 class Part:
     """A source of a query: what changed rows of a table are routed to.
@@ -131,8 +134,20 @@ class LiveQuery:
             ]
         return pairs
 
-    def delta(self, changes: dict[tuple[int, int], list[Pair]]) -> list[Pair]:
+    def delta(self, changes: Changes) -> list[Pair]:
         """Return what the changes routed to its parts do to the result of any other query."""
+        key_of, reveal = self.table.main_key_of, self._reveal
+        pairs: list[Pair] = []
+        for row, count in self.counts(changes).items():
+            if count:
+                key = key_of(row)
+                shown = row if reveal is None else reveal(row)
+                pair = (key, shown, None) if count > 0 else (key, None, shown)
+                pairs += [pair] * abs(count)
+        return pairs
+
+    def counts(self, changes: Changes) -> dict[Any, int]:
+        """Return how many times more, or less, each row is in the result for these changes."""
         self.evaluations += 1
         counts: dict[Any, int] = {}
         for number, code in enumerate(self.template.fragments):
@@ -145,15 +160,7 @@ class LiveQuery:
                 if first or second:
                     for row, count in compute(first, second).items():
                         counts[row] = counts.get(row, 0) + count
-        key_of, reveal = self.table.main_key_of, self._reveal
-        pairs: list[Pair] = []
-        for row, count in counts.items():
-            if count:
-                key = key_of(row)
-                shown = row if reveal is None else reveal(row)
-                pair = (key, shown, None) if count > 0 else (key, None, shown)
-                pairs += [pair] * abs(count)
-        return pairs
+        return counts
 
 
 def _filtered(test: Callable[[Any], bool], pairs: Iterable[Pair]) -> list[Pair]:

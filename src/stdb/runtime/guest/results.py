@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ...errors import DecodeError, ModuleError
+from ...module.query import SqlText
 from ...types.bsatn_decode import make_decoder
 from ...types.reader import Reader
 from ...types.shapes import Record, Sequence, Shape
@@ -18,11 +19,11 @@ _ROWS, _SQL = 0, 1
 
 def view_decoder(
     name: str, row: Record, *, is_option: bool
-) -> Callable[[bytes, bool], list[Any] | Any | str]:
+) -> Callable[[bytes, bool], list[Any] | Any | SqlText]:
     """Return the function ``(bytes, has header) -> rows``.
 
-    Rows come as a list, for a view that returns an option as a row or None, and as text where the
-    view answers with SQL.
+    Rows come as a list, for a view that returns an option as a row or None. Any view may answer
+    with SQL instead, whatever it declares: in TypeScript a query is declared as its rows are.
     """
     decode = make_decoder(Sequence(row))
 
@@ -32,8 +33,7 @@ def view_decoder(
             if has_header:
                 reader = Reader(data)
                 if reader.tag(2, "ViewResultHeader") == _SQL:
-                    sql = reader.str()
-                    return sql if sql.strip() else []
+                    return SqlText(reader.str())
                 offset = 1
             rows, _ = decode(data, offset)
         except DecodeError as error:
