@@ -8,6 +8,7 @@ for it; how often is kept where it is more than once, so that the row goes with 
 from __future__ import annotations
 
 from collections import Counter
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from ..errors import InternalError
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from ..module.views import ViewDeclaration
     from ..storage.store import Store
     from ..storage.view_table import ViewTable
-    from ..subscriptions import KeptQuery
+    from ..subscriptions import KeptQuery, Template
     from ..types.shapes import Record
 
 #: How many texts are remembered, so that they need not be checked again.
@@ -33,8 +34,9 @@ class ViewQueries(IncrementalQueries):
     def __init__(self, store: Store) -> None:
         super().__init__()
         self._store = store
-        self._compiled: dict[tuple[str, str], Any] = {}
+        self._compiled: dict[tuple[str, str], tuple[Template, tuple[Any, ...]]] = {}
         self._version = store.schema_version
+        self._finding = Lock()
 
     def find(self, text: str, view: ViewDeclaration) -> KeptQuery:
         """Return the query that a view returned: that which is kept, or a new one.
@@ -44,18 +46,20 @@ class ViewQueries(IncrementalQueries):
         SqlError
             It is no query that a view may return.
         """
-        if self._version != self._store.schema_version:
-            self.forget_templates()
-            self._compiled.clear()
-            self._version = self._store.schema_version
         key = (text, view.name)
-        compiled = self._compiled.get(key)
-        if compiled is None:
-            compiled = self.compile(text, view_query(text, view, self._store.by_name))
-            if len(self._compiled) >= _TEXTS_MAX:
-                self._compiled.pop(next(iter(self._compiled)))
-            self._compiled[key] = compiled
-        return self.query(text, *compiled)
+        with self._finding:  # read-only transactions come here side by side
+            if self._version != self._store.schema_version:
+                self.forget_templates()
+                self._compiled.clear()
+                self._version = self._store.schema_version
+            compiled = self._compiled.get(key)
+            if compiled is None:
+                checked = view_query(text, view, self._store.by_name)
+                compiled = self.compile(text, checked)
+                if len(self._compiled) >= _TEXTS_MAX:
+                    self._compiled.pop(next(iter(self._compiled)))
+                self._compiled[key] = compiled
+            return self.query(text, *compiled)
 
 
 def converter(query: KeptQuery, row: Record) -> Callable[[Any], Any] | None:

@@ -9,6 +9,7 @@ from .evaluator import Calling, Evaluator
 from .incremental import IncrementalQueries, KeptQuery
 from .query import LiveQuery
 from .sink import Commit, Pair, Progress, Sink
+from .template import Template
 
 __all__ = [
     "Calling",
@@ -20,4 +21,5 @@ __all__ = [
     "Pair",
     "Progress",
     "Sink",
+    "Template",
 ]
