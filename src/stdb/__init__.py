@@ -64,6 +64,7 @@ __all__ = [
     "AnonymousViewContext",
     "AsyncConnection",
     "AsyncProcedureContext",
+    "Bindings",
     "CachedTable",
     "Connection",
     "ConnectionId",
@@ -168,6 +169,7 @@ if typing.TYPE_CHECKING:
     from .database.tokens import TokenKeys
     from .durability.history import LoggedTransaction, RowChanges
     from .host import Host
+    from .module.bindings import Bindings
     from .module.messages import Headers, Request, Response
     from .runtime.guest.limits import Limits
     from .runtime.http_policy import HttpPolicy
@@ -187,6 +189,7 @@ _LATER = {
     "AnonymousViewContext": "stdb.runtime.view_context",
     "AsyncConnection": "stdb.client.asynchronous",
     "AsyncProcedureContext": "stdb.runtime.procedure_context",
+    "Bindings": "stdb.module.bindings",
     "CachedTable": "stdb.client",
     "Connection": "stdb.client",
     "Event": "stdb.client",

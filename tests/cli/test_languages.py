@@ -5,21 +5,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
 from tests.cli.conftest import Command
 from tests.helpers.typescript_modules import HERE, bundled
 from tests.helpers.wasm_modules import built
-
-
-def types_of(stdb: Command, bindings: str, program: str) -> str:
-    """Return what mypy says of a program that uses bindings."""
-    stdb.directory.joinpath("bound.py").write_text(bindings, "utf-8")
-    stdb.directory.joinpath("program.py").write_text(program, "utf-8")
-    done = subprocess.run(
-        [sys.executable, "-m", "mypy", "--strict", "program.py"],
-        cwd=stdb.directory, capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    return done.stdout
 
 
 def test_a_compiled_module_is_published_and_called(stdb: Command) -> None:
@@ -31,26 +19,6 @@ def test_a_compiled_module_is_published_and_called(stdb: Command) -> None:
     assert row == {"balance": 100}
     sections = json.loads(stdb("describe", "bank", "--json"))["sections"]
     assert any(section.get("Reducers") for section in sections)
-
-
-@pytest.mark.slow
-def test_bindings_are_what_a_checker_knows_of_a_compiled_module(stdb: Command) -> None:
-    bindings = stdb("generate", "--bin-path", str(built("bank.c")), "--include-private")
-    program = (
-        "from typing import cast\n"
-        "import stdb\n"
-        "from bound import Account, Reducers\n"
-        "db = stdb.Database('bank.wasm')\n"
-        "reducers = cast(Reducers, db.reducers)\n"
-        "reducers.open_account(100)\n"
-        "row = cast(Account, db.sql('SELECT * FROM account')[0])\n"
-        "reveal_type(row.balance)\n"
-        "reducers.transfer('1', 2)\n"
-    )
-    said = types_of(stdb, bindings, program)
-    assert 'Revealed type is "int"' in said.replace("builtins.", "")
-    # Of the last line: one argument is missing, another of the wrong type.
-    assert [line.split(":")[1] for line in said.splitlines() if " error: " in line] == ["9", "9"]
 
 
 def test_bindings_are_written_once(stdb: Command, tmp_path: Path) -> None:

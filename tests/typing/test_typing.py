@@ -97,9 +97,9 @@ def without_modules(type_text: str) -> str:
     return re.sub(r"\b(?:[A-Za-z_]\w*\.)+(?=[A-Za-z_])", "", type_text)
 
 
-def output_of(command: Sequence[str]) -> str:
-    """What a checker prints, whether or not it has found errors."""
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+def output_of(command: Sequence[str], directory: Path = ROOT) -> str:
+    """What a checker prints in a directory, whether or not it has found errors."""
+    done = subprocess.run(command, cwd=directory, capture_output=True, text=True, check=False)
     if done.returncode not in (0, 1):
         message = f"{command[2]} broke down:\n{done.stdout}{done.stderr}"
         raise AssertionError(message)
@@ -134,11 +134,9 @@ def mypy_findings(paths: Sequence[Path]) -> set[Finding]:
 PYRIGHT_REVEALED = re.compile(r'Type of ".*" is "(.*)"', re.DOTALL)
 
 
-def pyright_findings(paths: Sequence[Path]) -> set[Finding]:
-    output = output_of([
-        sys.executable, "-m", "pyright", "--outputjson", "--pythonpath", sys.executable,
-        *map(str, paths),
-    ])  # fmt: skip
+def pyright_findings(paths: Sequence[Path], directory: Path = ROOT) -> set[Finding]:
+    command = [sys.executable, "-m", "pyright", "--outputjson", "--pythonpath", sys.executable]
+    output = output_of([*command, *map(str, paths)], directory)
     findings: set[Finding] = set()
     for found in json.loads(output)["generalDiagnostics"]:
         if found["severity"] == "information":

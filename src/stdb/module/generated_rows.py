@@ -7,7 +7,9 @@ gets an underscore behind it (``from_``).
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from threading import RLock
+from typing import TYPE_CHECKING, Any, Final, cast
+from weakref import WeakValueDictionary
 
 from ..types import algebraic as at
 from ..types.generated import ShapeMaker, attribute_names, class_name
@@ -29,9 +31,16 @@ class DefinitionShapes:
         Table name in the database -> shape of its rows.
     """
 
-    def __init__(self, definition: ModuleDef) -> None:
+    def __init__(self, definition: ModuleDef, like: DefinitionShapes | None = None) -> None:
+        self.definition = definition
+        if like is not None:
+            self._share(like)
+            return
         self.tables: dict[str, Record] = {}
+        self._lock = RLock()
         self._makers: dict[int, _RowShapeMaker] = {}
+        #: Types without a name have a class for each place: (module, place, type) -> shape.
+        self._nameless: dict[tuple[_RowShapeMaker, str, at.AlgebraicType], Shape] = {}
         for prefix, module in definition.walk():
             maker = self._makers[id(module)] = _RowShapeMaker(module)
             for name, table in module.tables.items():
@@ -39,9 +48,42 @@ class DefinitionShapes:
                 shape.cls.__stdb_tables__.append(prefix + name)
                 self.tables[prefix + name] = shape
 
+    @classmethod
+    def shared(cls, description: bytes, definition: ModuleDef) -> DefinitionShapes:
+        """Return the shapes of a module that describes itself so.
+
+        They are the same for all who ask while anybody has them: rows of two databases that run
+        the module are of one class, which code that was generated for it knows, too.
+        """
+        with _sharing:
+            known = _known.get(description)
+            if known is None:
+                known = _known[description] = cls(definition)
+                return known
+        return cls(definition, known)
+
+    def _share(self, like: DefinitionShapes) -> None:
+        """Have the shapes of an equal definition."""
+        self._like = like  # which stays known as long as this is in use
+        self.tables, self._lock, self._nameless = like.tables, like._lock, like._nameless
+        pairs = zip(self.definition.walk(), like.definition.walk(), strict=True)
+        self._makers = {id(own): like._makers[id(other)] for (_, own), (_, other) in pairs}
+
     def shape(self, module: ModuleDef, type_: at.AlgebraicType, name: str) -> Shape:
         """Return the shape of a type of one of the modules; `name` is for a class to be made."""
-        return self._makers[id(module)].shape(type_, name)
+        maker = self._makers[id(module)]
+        with self._lock:
+            if isinstance(type_, at.Ref):
+                return maker.shape(type_, name)
+            place = maker, name, type_
+            if place not in self._nameless:
+                self._nameless[place] = maker.shape(type_, name)
+            return self._nameless[place]
+
+
+_sharing: Final = RLock()
+#: Description of a module -> the shapes that somebody has of it.
+_known: Final[WeakValueDictionary[bytes, DefinitionShapes]] = WeakValueDictionary()
 
 
 class _RowShapeMaker(ShapeMaker):

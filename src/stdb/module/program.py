@@ -49,6 +49,8 @@ class Program(msgspec.Struct, frozen=True):
         whose functions run there.
     stop : callable or None
         Ends what `start` began.
+    description : bytes
+        The raw definition as a compiled module gives it.
     """
 
     definition: ModuleDef
@@ -61,6 +63,7 @@ class Program(msgspec.Struct, frozen=True):
     stop: Callable[[], None] | None = None
     procedures: dict[str, ProcedureDeclaration] = {}
     handlers: dict[str, HandlerDeclaration] = {}
+    description: bytes = b""
 
     def bind(self, database: Any) -> Program:
         """Return the program with functions that run on `database`."""

@@ -15,7 +15,7 @@ from .publish import load
 @click.option("-b", "--bin-path", type=click.Path(), help="A compiled module: a .wasm file.")
 @click.option("-j", "--js-path", type=click.Path(), help="A bundle of a TypeScript module.")
 @click.option("-o", "--out", type=click.Path(), help="The file to write; stdout when not given.")
-@click.option("--include-private", is_flag=True, help="Private tables, too.")
+@click.option("--include-private", is_flag=True, help="Private tables and functions, too.")
 def command(
     module_path: str | None,
     bin_path: str | None,
@@ -23,12 +23,14 @@ def command(
     out: str | None,
     include_private: bool,
 ) -> None:
-    """Write Python classes for the tables and functions of a module.
+    """Write Python classes for the tables and functions of a compiled module.
 
-    With them an editor completes rows and calls of a module that is not written in Python.
+    With them a program that uses the module is checked like one with a module in Python: rows and
+    values are of classes that it imports, `connect` knows the tables and functions.
 
     \b
         stdb generate --bin-path game.wasm --out game_bindings.py
+        stdb generate --module-path ./game --out game_bindings.py    # TypeScript
     """
     given = [path for path in (module_path, bin_path, js_path) if path is not None]
     if len(given) > 1:

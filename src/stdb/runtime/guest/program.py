@@ -10,6 +10,7 @@ import inspect
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from ...module import Parameter, Program, ReducerDeclaration, make_take
+from ...module.bindings import parameters_of
 from ...module.generated_rows import DefinitionShapes
 from ...module.handlers import HandlerDeclaration
 from ...module.procedures import ProcedureDeclaration
@@ -17,7 +18,7 @@ from ...module.views import ViewDeclaration
 from ...types import algebraic as at
 from ...types.bsatn_encode import encode_parts, join_parts
 from ...types.compose import Composer
-from ...types.generated import attribute_names, class_name
+from ...types.generated import class_name
 from .results import value_decoder, view_decoder
 
 if TYPE_CHECKING:
@@ -88,12 +89,13 @@ class Executor(Protocol):
 
 def unbound_program(
     definition: ModuleDef,
+    description: bytes,
     program_bytes: bytes,
     kind: int,
     start: Callable[[Any], Executor],
 ) -> Program:
     """Return the program of a compiled module; `start` makes the executor for a database."""
-    shapes = DefinitionShapes(definition)
+    shapes = DefinitionShapes.shared(description, definition)
 
     def bind(database: Any) -> Program:
         executor = start(database)
@@ -108,10 +110,17 @@ def unbound_program(
             kind=kind,
             start=bind,
             stop=executor.close,
+            description=description,
         )
 
     return Program(
-        definition, shapes.tables, {}, program_bytes=program_bytes, kind=kind, start=bind
+        definition,
+        shapes.tables,
+        {},
+        program_bytes=program_bytes,
+        kind=kind,
+        start=bind,
+        description=description,
     )
 
 
@@ -120,7 +129,7 @@ def _reducers(
 ) -> dict[str, ReducerDeclaration]:
     declared = {}
     for number, (name, module, reducer) in enumerate(definition.all_reducers()):
-        parameters = _parameters(module, shapes, reducer.params, name)
+        parameters = parameters_of(module, shapes, reducer.params, name)
         declared[name] = ReducerDeclaration(
             name,
             _reducer_function(executor, number, name, reducer, parameters),
@@ -169,7 +178,7 @@ def _procedures(
 ) -> dict[str, ProcedureDeclaration]:
     declared = {}
     for number, (name, module, procedure) in enumerate(definition.all_procedures()):
-        parameters = _parameters(module, shapes, procedure.params, name)
+        parameters = parameters_of(module, shapes, procedure.params, name)
         returns = shapes.shape(module, procedure.return_type, class_name(name, "result"))
         declared[name] = ProcedureDeclaration(
             name,
@@ -216,16 +225,6 @@ def _handler_function(
 
     dress(run, name, accessor_name, (), "HTTP handler")
     return run
-
-
-def _parameters(
-    module: ModuleDef, shapes: DefinitionShapes, params: at.Product, function: str
-) -> tuple[Parameter, ...]:
-    names = attribute_names(element.name for element in params.elements)
-    return tuple(
-        Parameter(name, shapes.shape(module, element.type, class_name(function, name)))
-        for name, element in zip(names, params.elements, strict=True)
-    )
 
 
 def _reducer_function(

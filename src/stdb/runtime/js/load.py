@@ -39,7 +39,11 @@ def read_javascript(program: bytes) -> Program:
     finally:
         worker.close()
     return unbound_program(
-        _definition(description), program, JAVASCRIPT, partial(JavaScriptExecutor, bundle)
+        _definition(description),
+        description,
+        program,
+        JAVASCRIPT,
+        partial(JavaScriptExecutor, bundle),
     )
 
 

@@ -44,7 +44,11 @@ def read_wasm(program: bytes) -> Program:
     finally:
         lane.stop()
     return unbound_program(
-        _definition(description), program, WASM, lambda database: WasmExecutor(compiled, database)
+        _definition(description),
+        description,
+        program,
+        WASM,
+        lambda database: WasmExecutor(compiled, database),
     )
 
 
