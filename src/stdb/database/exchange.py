@@ -143,6 +143,21 @@ def import_database(
         There is a file of no table, or something in a file is no row; it says where.
     UniqueConstraintViolation
         Another row has the same unique key. Nothing has changed then.
+
+    Examples
+    --------
+    >>> import stdb, tempfile
+    >>> notes = stdb.Module("notes")
+    >>> @notes.table()
+    ... class Note(stdb.Row):
+    ...     text: str
+    >>> db, other = stdb.Database(notes), stdb.Database(notes)
+    >>> with db.transaction() as tx:
+    ...     note = tx.db[Note].insert(text="hello")
+    >>> with tempfile.TemporaryDirectory() as directory:
+    ...     _ = stdb.export_database(db, f"{directory}/notes", format="jsonl")
+    ...     stdb.import_database(other, f"{directory}/notes")
+    {'note': 1}
     """
     source = Path(directory)
     if not source.is_dir():

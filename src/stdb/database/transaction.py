@@ -87,6 +87,19 @@ class Transaction:
 
         The arguments are those of `Database.sql`. A statement that fails changes nothing, and the
         transaction can go on.
+
+        Examples
+        --------
+        >>> import stdb
+        >>> notes = stdb.Module("notes")
+        >>> @notes.table()
+        ... class Note(stdb.Row):
+        ...     text: str
+        >>> with stdb.Database(notes).transaction() as tx:
+        ...     tx.sql("INSERT INTO note (text) VALUES (?)", "hello").inserted
+        ...     tx.sql("SELECT COUNT(*) AS n FROM note").scalar()
+        1
+        1
         """
         self._check_open()
         database = self._database
@@ -94,7 +107,22 @@ class Transaction:
         return queries.run_in(self, text, params, named, sender, strict=strict)
 
     def rollback(self) -> None:
-        """Undo everything and end the transaction; the ``with`` goes on without it."""
+        """Undo everything and end the transaction; the ``with`` goes on without it.
+
+        Examples
+        --------
+        >>> import stdb
+        >>> notes = stdb.Module("notes")
+        >>> @notes.table()
+        ... class Note(stdb.Row):
+        ...     text: str
+        >>> db = stdb.Database(notes)
+        >>> with db.transaction() as tx:
+        ...     note = tx.db[Note].insert(text="on second thoughts")
+        ...     tx.rollback()
+        >>> len(db.tables.note)
+        0
+        """
         self._check_open()
         self._end()
 

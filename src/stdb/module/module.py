@@ -95,6 +95,16 @@ class Module(Visibility, Outside):
             What it describes itself to be is not valid; ``reasons`` lists everything.
         UsageError
             A file of another kind.
+
+        Examples
+        --------
+        >>> import pathlib, stdb, tempfile
+        >>> source = "import stdb; shop = stdb.Module('shop')"
+        >>> with tempfile.TemporaryDirectory() as directory:
+        ...     file = pathlib.Path(directory, "shop.py")
+        ...     _ = file.write_text(source)
+        ...     stdb.Module.from_file(file)
+        <Module 'shop', 0 tables, 0 reducers>
         """
         from .source import from_file  # only who has a file needs it
 
@@ -248,6 +258,19 @@ class Module(Visibility, Outside):
         """Declare the reducer that runs once, when the database is made; the owner is the sender.
 
         When it fails there is no database.
+
+        Examples
+        --------
+        >>> import stdb
+        >>> club = stdb.Module("club")
+        >>> @club.table()
+        ... class Guest(stdb.Row):
+        ...     identity: stdb.Identity = stdb.primary_key()
+        >>> @club.init
+        ... def open_doors(ctx: stdb.ReducerContext) -> None:
+        ...     ctx.db[Guest].insert(identity=ctx.sender)
+        >>> len(stdb.Database(club).tables.guest)
+        1
         """
         return self._lifecycle("init", function, Scope(caller()))
 
@@ -256,7 +279,26 @@ class Module(Visibility, Outside):
     @overload
     def client_connected(self, /) -> Callable[[F], F]: ...
     def client_connected(self, function: Any = None, /) -> Any:
-        """Declare the reducer that runs when a client connects; a failure refuses the client."""
+        """Declare the reducer that runs when a client connects; a failure refuses the client.
+
+        Examples
+        --------
+        >>> import stdb
+        >>> club = stdb.Module("club")
+        >>> @club.table()
+        ... class Guest(stdb.Row):
+        ...     identity: stdb.Identity = stdb.primary_key()
+        >>> @club.client_connected
+        ... def welcome(ctx: stdb.ReducerContext) -> None:
+        ...     if len(ctx.db[Guest]) == 1:
+        ...         raise stdb.ReducerError("we are full")
+        ...     ctx.db[Guest].insert(identity=ctx.sender)
+        >>> db = stdb.Database(club)
+        >>> first = db.connect()
+        >>> db.connect()
+        Traceback (most recent call last):
+        stdb.ReducerError: we are full
+        """
         return self._lifecycle("client_connected", function, Scope(caller()))
 
     @overload
@@ -264,7 +306,28 @@ class Module(Visibility, Outside):
     @overload
     def client_disconnected(self, /) -> Callable[[F], F]: ...
     def client_disconnected(self, function: Any = None, /) -> Any:
-        """Declare the reducer that runs when a client has gone; it cannot keep it."""
+        """Declare the reducer that runs when a client has gone; it cannot keep it.
+
+        Examples
+        --------
+        >>> import stdb
+        >>> club = stdb.Module("club")
+        >>> @club.table()
+        ... class Guest(stdb.Row):
+        ...     identity: stdb.Identity = stdb.primary_key()
+        >>> @club.client_connected
+        ... def welcome(ctx: stdb.ReducerContext) -> None:
+        ...     ctx.db[Guest].insert(identity=ctx.sender)
+        >>> @club.client_disconnected
+        ... def farewell(ctx: stdb.ReducerContext) -> None:
+        ...     ctx.db[Guest].identity.delete(ctx.sender)
+        >>> db = stdb.Database(club)
+        >>> with db.connect():
+        ...     len(db.tables.guest)
+        1
+        >>> len(db.tables.guest)
+        0
+        """
         return self._lifecycle("client_disconnected", function, Scope(caller()))
 
     def _lifecycle(self, lifecycle: _Lifecycle, function: Any, scope: Scope) -> Any:

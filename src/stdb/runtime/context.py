@@ -108,6 +108,27 @@ class ReducerContext(CallContext, msgspec.Struct, eq=False):
         Who calls.
     connection_id : ConnectionId or None
         Through which connection; None in ``init`` and in what a schedule calls.
+
+    Examples
+    --------
+    >>> import stdb
+    >>> chat = stdb.Module("chat")
+    >>> @chat.table()
+    ... class Message(stdb.Row):
+    ...     sender: stdb.Identity
+    ...     sent: stdb.Timestamp
+    ...     lucky: stdb.u8
+    >>> @chat.reducer
+    ... def say(ctx: stdb.ReducerContext) -> None:
+    ...     ctx.log.info("somebody speaks")
+    ...     ctx.db[Message].insert(
+    ...         sender=ctx.sender, sent=ctx.timestamp, lucky=ctx.rng.randrange(10)
+    ...     )
+    >>> db = stdb.Database(chat, clock=stdb.ManualClock(0))
+    >>> db.call("say")
+    >>> [message] = db.tables.message
+    >>> message.sender == db.owner, message.sent
+    (True, Timestamp(micros=0))
     """
 
     db: Tables
@@ -129,5 +150,24 @@ class ReducerContext(CallContext, msgspec.Struct, eq=False):
 
         ``auth.login(ctx.in_namespace("auth"), …)`` calls a reducer of the module that was included
         as ``auth``, in the same transaction.
+
+        Examples
+        --------
+        >>> import stdb
+        >>> counter, app = stdb.Module("counter"), stdb.Module("app")
+        >>> @counter.table()
+        ... class Hit(stdb.Row):
+        ...     page: str
+        >>> @counter.reducer
+        ... def count(ctx: stdb.ReducerContext, page: str) -> None:
+        ...     ctx.db[Hit].insert(page=page)
+        >>> app.include(counter, namespace="stats")
+        >>> @app.reducer
+        ... def visit(ctx: stdb.ReducerContext) -> None:
+        ...     count(ctx.in_namespace("stats"), "/")
+        >>> db = stdb.Database(app)
+        >>> db.call("visit")
+        >>> [hit.page for hit in db.tables["stats.hit"]]
+        ['/']
         """
         return msgspec.structs.replace(self, db=self.db._namespace(namespace))

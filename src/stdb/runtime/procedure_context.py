@@ -275,6 +275,22 @@ class ProcedureContext(_Procedure):
         Who calls: the database itself for a schedule, nobody (all zeros) for an HTTP handler.
     connection_id : ConnectionId or None
         Through which connection; None for schedules and HTTP handlers.
+
+    Examples
+    --------
+    >>> import stdb
+    >>> weather = stdb.Module("weather")
+    >>> @weather.table()
+    ... class Report(stdb.Row):
+    ...     text: str
+    >>> @weather.procedure
+    ... def measure(ctx: stdb.ProcedureContext, seconds: stdb.f64) -> str:
+    ...     ctx.sleep(seconds)  # nobody waits for this one
+    ...     with ctx.transaction() as tx:
+    ...         tx.db[Report].insert(text="sunny")
+    ...     return "sunny"
+    >>> stdb.Database(weather).procedures.measure(0.001)
+    'sunny'
     """
 
     __slots__ = ()

@@ -71,6 +71,24 @@ class AnonymousViewContext(msgspec.Struct, eq=False):
         The tables, to read: private ones too, and all of their rows.
     reads : ReadSet or None
         Where the reading of compiled modules is noted; the handles in `db` do it themselves.
+
+    Examples
+    --------
+    >>> import stdb
+    >>> club = stdb.Module("club")
+    >>> @club.table()
+    ... class Member(stdb.Row):
+    ...     identity: stdb.Identity = stdb.primary_key()
+    ...     online: bool
+    >>> @club.view(public=True)
+    ... def present(ctx: stdb.AnonymousViewContext) -> stdb.Query[Member]:
+    ...     return ctx.from_[Member].where(lambda m: m.online == True)
+    >>> db = stdb.Database(club)
+    >>> with db.transaction() as tx:
+    ...     tx.db[Member].insert(identity=stdb.Identity(1), online=True).online
+    True
+    >>> len(db.sql("SELECT * FROM present"))
+    1
     """
 
     db: Tables
@@ -129,6 +147,26 @@ class ViewContext(AnonymousViewContext, eq=False, kw_only=True):
         The tables, to read: private ones too, and all of their rows.
     sender : Identity
         Whose rows they are.
+
+    Examples
+    --------
+    >>> import stdb
+    >>> club = stdb.Module("club")
+    >>> @club.table()
+    ... class Member(stdb.Row):
+    ...     identity: stdb.Identity = stdb.primary_key()
+    ...     online: bool
+    >>> @club.view(public=True)
+    ... def me(ctx: stdb.ViewContext) -> Member | None:
+    ...     return ctx.db[Member].identity.find(ctx.sender)
+    >>> db = stdb.Database(club)
+    >>> with db.transaction() as tx:
+    ...     tx.db[Member].insert(identity=stdb.Identity(1), online=True).online
+    True
+    >>> len(db.sql("SELECT * FROM me", sender=stdb.Identity(1)))
+    1
+    >>> len(db.sql("SELECT * FROM me", sender=stdb.Identity(2)))
+    0
     """
 
     sender: Identity

@@ -98,6 +98,21 @@ class MigrationPlan(msgspec.Struct, frozen=True):
     token : str
         64 hex digits that stand for this change of this database, from exactly one program to
         exactly another; empty for a plan that was made without a database.
+
+    Examples
+    --------
+    >>> import stdb
+    >>> before, after = stdb.Module("notes"), stdb.Module("notes")
+    >>> @before.table(name="note")
+    ... class Note(stdb.Row):
+    ...     text: str
+    >>> @after.table(name="note")
+    ... class NoteWithStars(stdb.Row):
+    ...     text: str
+    ...     stars: stdb.u8 = 0
+    >>> plan = stdb.Database(before).plan(after)
+    >>> plan, plan.breaks_clients
+    (<MigrationPlan, 1 step, breaks clients; print it to read it>, True)
     """
 
     old: ModuleDef

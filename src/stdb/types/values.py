@@ -34,7 +34,7 @@ class Timestamp(msgspec.Struct, frozen=True, gc=False, order=True):
 
     Examples
     --------
-    >>> from stdb import Timestamp
+    >>> from stdb import TimeDuration, Timestamp
     >>> t = Timestamp.from_micros(1_700_000_000_000_000)
     >>> str(t)
     '2023-11-14T22:13:20+00:00'
