@@ -10,6 +10,7 @@ import pytest
 from tests.helpers.raw_bundles import bundle, open_bundle
 
 import stdb
+from stdb.runtime.js.channel import BY_CALLBACK
 
 pytest.importorskip("py_mini_racer")
 
@@ -555,15 +556,15 @@ def test_calls_that_wait_for_the_processor_go_by_callback(
         monkeypatch.setattr(lane, "_time_of_nothing", times.__next__)
         for _ in range(100):
             database.call("go")
-        assert lane.words[18] == 0  # callbacks were tried, and are no better
+        assert lane.words[BY_CALLBACK] == 0  # callbacks were tried, and are no better
         monkeypatch.setattr(lane, "_next_probe", 0.0)
         for _ in range(100):
             database.call("go")
-        assert lane.words[18] == 1
+        assert lane.words[BY_CALLBACK] == 1
         monkeypatch.setattr(lane, "_callbacks_until", 0.0)
         monkeypatch.setattr("stdb.runtime.js.lane._SLOW_S", 60.0)
         database.call("go")
-        assert lane.words[18] == 0
+        assert lane.words[BY_CALLBACK] == 0
         assert len(rows(database)) == 201
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from threading import get_ident
 from time import time_ns
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 from ..errors import (
     Error,
@@ -23,12 +23,13 @@ from ..errors import (
 from ..runtime import ReducerContext, log_panic
 from ..types.values import Identity
 from .core import Core, refuse_identity
+from .prepared import PreparedCalls
 from .reducers import Reducers
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
-    from ..module import ReducerDeclaration
+    from ..module import CompiledReducer, ReducerDeclaration
     from ..types.values import ConnectionId
 
 
@@ -81,9 +82,16 @@ class Calls(Core):
         args: tuple[Any, ...],
         sender: Identity,
         connection: ConnectionId | None,
+        encoded: bytes | None = None,
+        meanwhile: Callable[[], None] | None = None,
     ) -> None:
-        """Check the arguments, and run the reducer in a transaction."""
-        args = declared.take(args)
+        """Check the arguments, and run the reducer in a transaction.
+
+        Arguments that come with their encoding are checked already. A compiled module may call
+        `meanwhile` when there is time for it.
+        """
+        if encoded is None:
+            args = declared.take(args)
         state = self._state
         if state.thread == get_ident() or state.readers:
             state.check_not_nested()
@@ -96,14 +104,21 @@ class Calls(Core):
                 if self._closed:
                     self._refuse_closed()
                 if self._was_published:
-                    declared, args = self._declared_now(declared, args)
+                    declared, args, encoded = self._declared_now(declared, args, encoded)
                 try:
-                    declared.function(
-                        ReducerContext(
-                            self._tables, sender, connection, micros, self._services, declared.name
-                        ),
-                        *args,
-                    )
+                    if declared.compiled is None:
+                        declared.function(
+                            ReducerContext(
+                                self._tables, sender, connection, micros, self._services,
+                                declared.name,
+                            ),
+                            *args,
+                        )  # fmt: skip
+                    else:
+                        encode, run = declared.compiled
+                        if encoded is None:
+                            encoded = encode(args)
+                        run(sender, connection, micros, encoded, meanwhile)
                 except Exception as error:  # noqa: BLE001 - every failure is reported to the caller
                     self._reducer_failed(declared.name, error, micros)
                 if log is None:
@@ -130,18 +145,18 @@ class Calls(Core):
             self._dispatcher.deliver()
 
     def _declared_now(
-        self, declared: ReducerDeclaration, args: tuple[Any, ...]
-    ) -> tuple[ReducerDeclaration, tuple[Any, ...]]:
+        self, declared: ReducerDeclaration, args: tuple[Any, ...], encoded: bytes | None
+    ) -> tuple[ReducerDeclaration, tuple[Any, ...], bytes | None]:
         """Return a reducer and its arguments as the module has them that was published meanwhile.
 
         A call may have waited for its turn while another module took over.
         """
         now = self._callable.get(declared.name)
         if now is declared:
-            return declared, args
+            return declared, args, encoded
         if now is None:
             self._refuse_reducer(declared.name)
-        return now, now.take(args)
+        return now, now.take(args), None
 
     def _invoke(
         self,
@@ -193,19 +208,48 @@ class Calls(Core):
         UsageError
             A call whose arguments are not a tuple. The calls before it are done.
         """
-        if reducer not in self._callable:
+        declared = self._callable.get(reducer)
+        if declared is None:
             self._refuse_reducer(reducer)
         self._state.check_not_nested()
         self._check_not_closed()
+        # What a generator gives may depend on the call before.
+        if declared.compiled is not None and (calls.__class__ is list or calls.__class__ is tuple):
+            caller = self._owner if sender is None else sender
+            if caller.__class__ is Identity and (declared.public or caller == self._owner):
+                known = cast("Sequence[Any]", calls)
+                return self._call_prepared(declared, declared.compiled, known, caller)
         outcomes: list[Error | None] = []
         for args in calls:
-            if not isinstance(args, tuple | list):
-                shown = shorten(args)
-                raise UsageError(
-                    f"call_many takes a tuple of arguments for each call, [({shown},)], not {shown}"
-                )
+            given = _as_tuple(args)
             try:
-                self.call(reducer, *args, sender=sender)
+                self.call(reducer, *given, sender=sender)
+            except Error as error:
+                outcomes.append(error)
+            else:
+                outcomes.append(None)
+        return outcomes
+
+    def _call_prepared(
+        self,
+        declared: ReducerDeclaration,
+        compiled: CompiledReducer,
+        calls: Sequence[Any],
+        sender: Identity,
+    ) -> list[Error | None]:
+        """Do what `call_many` does, with calls of a compiled module that are all known."""
+        prepared = PreparedCalls(declared, compiled, calls)
+        prepare = prepared.prepare
+        reducers, connection = self._callable, self._host_connection
+        outcomes: list[Error | None] = []
+        for given, encoded in prepared:
+            args = _as_tuple(given) if encoded is None else given
+            try:
+                if self._callable is reducers:
+                    self._run(declared, args, sender, connection, encoded, prepare)
+                else:
+                    # Another module was published meanwhile.
+                    self.call(declared.name, *args, sender=sender)
             except Error as error:
                 outcomes.append(error)
             else:
@@ -240,3 +284,13 @@ class Calls(Core):
                 )
         self._logs.system("Error", str(error), function=str(name))
         raise error
+
+
+def _as_tuple(args: object) -> tuple[Any, ...]:
+    """Return the arguments of one call of a `call_many`."""
+    if not isinstance(args, tuple | list):
+        shown = shorten(args)
+        raise UsageError(
+            f"call_many takes a tuple of arguments for each call, [({shown},)], not {shown}"
+        )
+    return tuple(args)

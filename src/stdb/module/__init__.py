@@ -1,6 +1,13 @@
 """What an author writes: modules, row classes, markers, queries."""
 
-from .functions import FunctionDeclaration, Parameter, ReducerDeclaration, make_take, signature
+from .functions import (
+    CompiledReducer,
+    FunctionDeclaration,
+    Parameter,
+    ReducerDeclaration,
+    make_take,
+    signature,
+)  # fmt: skip
 from .markers import column, index, primary_key, unique
 from .module import Module
 from .program import JAVASCRIPT, PYTHON, WASM, Program, read_program, register_reader
@@ -11,6 +18,7 @@ __all__ = [
     "JAVASCRIPT",
     "PYTHON",
     "WASM",
+    "CompiledReducer",
     "FunctionDeclaration",
     "Module",
     "Parameter",

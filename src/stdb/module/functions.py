@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
 
 import msgspec
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from ..types.annotations import Scope
     from ..types.shapes import Shape
+    from ..types.values import ConnectionId, Identity
 
 Lifecycle = Literal["init", "client_connected", "client_disconnected"]
 
@@ -73,10 +74,30 @@ class FunctionDeclaration(msgspec.Struct, frozen=True):
         return tuple(values[name] for name in names)
 
 
+class CompiledReducer(NamedTuple):
+    """How to run a reducer of a compiled module without a context, which it would not see.
+
+    Attributes
+    ----------
+    encode : callable
+        ``arguments -> their encoding``.
+    run : callable
+        ``(sender, connection, microseconds, encoded arguments, meanwhile) -> None``. The last is
+        None, or a function that may be called while the module is on its way.
+    """
+
+    encode: Callable[[tuple[Any, ...]], bytes]
+    run: Callable[
+        [Identity, ConnectionId | None, int, bytes, Callable[[], None] | None],
+        None,
+    ]
+
+
 class ReducerDeclaration(FunctionDeclaration, frozen=True):
     """A reducer."""
 
     lifecycle: Lifecycle | None = None
+    compiled: CompiledReducer | None = None
 
     kind: ClassVar[str] = "reducer"
 

@@ -79,7 +79,7 @@ def make_decoder(shape: Shape) -> Callable[[Any, int], tuple[Any, int]]:
         # one came would depend on who calls.
         return partial(_decode_recursive, shape)
     c = Composer()
-    function = c.function("decode", shape, lambda name: _decode_function(c, shape, name))
+    function = decode_function(c, shape)
     fast: Callable[[Any, int, int], tuple[Any, int]] = c.run(f"decode {shape}")[function]
 
     def decode(data: Any, offset: int = 0) -> tuple[Any, int]:
@@ -92,6 +92,16 @@ def make_decoder(shape: Shape) -> Callable[[Any, int], tuple[Any, int]]:
             raise InternalError(message) from error
 
     return decode
+
+
+def decode_function(c: Composer, shape: Shape) -> str:
+    """Return the name of a function ``(data, offset, end) -> (value, offset behind it)`` in `c`.
+
+    For shapes that do not contain themselves. It raises an exception of whatever kind where the
+    bytes do not hold a value, but where `data` goes on behind `end` it may read on: compare what it
+    returns.
+    """
+    return c.function("decode", shape, lambda name: _decode_function(c, shape, name))
 
 
 def _decode_recursive(shape: Shape, data: Any, offset: int = 0) -> tuple[Any, int]:
@@ -123,8 +133,7 @@ def _decode_into(c: Composer, shape: Shape, target: str) -> list[str]:
             return _counted_bytes(c, target, ".decode()" if isinstance(shape, Text) else "")
         case Unit():
             return [f"{target} = None"]
-    function = c.function("decode", shape, lambda name: _decode_function(c, shape, name))
-    return [f"{target}, i = {function}(data, i, end)"]
+    return [f"{target}, i = {decode_function(c, shape)}(data, i, end)"]
 
 
 def _malformed(c: Composer) -> str:

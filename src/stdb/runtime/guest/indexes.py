@@ -23,10 +23,12 @@ from ...types.compose import Composer
 from ...types.keys import key_expression, key_function
 from ...types.shapes import Field, Int, Record
 from .errno import BSATN_DECODE_ERROR, Refused, Trap
+from .in_place import make_find, make_update
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from .in_place import Find, Write
     from .tables import GuestTable
 
 INCLUDED: Final = 0
@@ -48,9 +50,14 @@ class GuestIndex:
         ``bytes -> key``, of all columns.
     get : callable
         ``key -> entry``: a row, a `Bag` of rows, or None.
+    find_in_place, update_in_place : callable
+        See `in_place`.
     """
 
-    __slots__ = ("_has_parts", "_readers", "get", "index", "key", "of", "position")
+    __slots__ = (
+        "_has_parts", "_readers", "find_in_place", "get", "index", "key", "of", "position",
+        "update_in_place",
+    )  # fmt: skip
 
     def __init__(self, of: GuestTable, position: int) -> None:
         table = of.table
@@ -66,6 +73,20 @@ class GuestIndex:
         if isinstance(fields[0].shape, Record) and self._has_parts:
             fields = list(fields[0].shape.fields)
         self._readers = [(make_decoder(f.shape), key_function(f.shape)) for f in fields]
+        self.find_in_place: Find = self._make_find
+        self.update_in_place: Write = self._make_update
+
+    # These two are replaced by the generated functions at the first call.
+
+    def _make_find(self, memory: memoryview, at: int, size: int) -> int:
+        self.find_in_place = make_find(self)
+        return self.find_in_place(memory, at, size)
+
+    def _make_update(
+        self, memory: memoryview, at: int, size: int, words: memoryview, which: int
+    ) -> int:
+        self.update_in_place = make_update(self)
+        return self.update_in_place(memory, at, size, words, which)
 
     def point(self, data: bytes) -> tuple[Any, Any]:
         """Return ``(key, entry)``: a row, a `Bag` of rows, or None."""

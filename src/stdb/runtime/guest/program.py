@@ -7,9 +7,10 @@ Python, and hand encoded arguments to an `Executor`.
 from __future__ import annotations
 
 import inspect
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
-from ...module import Parameter, Program, ReducerDeclaration, make_take
+from ...module import CompiledReducer, Parameter, Program, ReducerDeclaration, make_take
 from ...module.bindings import parameters_of
 from ...module.generated_rows import DefinitionShapes
 from ...module.handlers import HandlerDeclaration
@@ -43,8 +44,11 @@ class Executor(Protocol):
         connection: ConnectionId | None,
         micros: int,
         args: bytes,
+        meanwhile: Callable[[], None] | None = None,
     ) -> None:
         """Run a reducer in the open transaction.
+
+        `meanwhile` may be called at a moment when there is nothing to do but to wait.
 
         Raises
         ------
@@ -130,13 +134,17 @@ def _reducers(
     declared = {}
     for number, (name, module, reducer) in enumerate(definition.all_reducers()):
         parameters = parameters_of(module, shapes, reducer.params, name)
+        compiled = CompiledReducer(
+            arguments_encoder(name, parameters), partial(executor.call_reducer, number, name)
+        )
         declared[name] = ReducerDeclaration(
             name,
-            _reducer_function(executor, number, name, reducer, parameters),
+            _reducer_function(compiled, name, reducer, parameters),
             parameters,
             make_take(name, parameters),
             public=not reducer.is_private,
             lifecycle=reducer.lifecycle,
+            compiled=compiled,
         )
     return declared
 
@@ -228,17 +236,15 @@ def _handler_function(
 
 
 def _reducer_function(
-    executor: Executor,
-    number: int,
+    compiled: CompiledReducer,
     name: str,
     reducer: ReducerDef,
     parameters: tuple[Parameter, ...],
 ) -> Callable[..., None]:
-    encode = arguments_encoder(name, parameters)
-    call = executor.call_reducer
+    encode, call = compiled
 
     def run(ctx: Any, *args: Any) -> None:
-        call(number, name, ctx.sender, ctx.connection_id, ctx._micros, encode(args))
+        call(ctx.sender, ctx.connection_id, ctx._micros, encode(args), None)
 
     dress(run, name, reducer.accessor_name, parameters, "reducer")
     return run

@@ -8,7 +8,7 @@ every change lets go first (`stdb.storage.scan`).
 from __future__ import annotations
 
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from ...errors import ConstraintViolation, DecodeError, RowNotFound, ScheduleTooLong
 from ...types.bsatn_decode import make_decoder
@@ -34,12 +34,14 @@ from .errno import (
     Refused,
     Trap,
 )
+from .in_place import make_insert
 from .iterators import Rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ...storage.table import Table
+    from .in_place import Write
 
 
 class _KeptScan:
@@ -64,12 +66,20 @@ class GuestTable:
         ``row -> bytes``.
     kept : Rows or None
         All rows encoded, while the table has not changed since.
+    updates : list
+        For each index the function ``row -> row as it is stored``; None if it is not unique.
+    insert_in_place : callable
+        See `in_place.make_insert`.
+    refusals : tuple of exception classes
+        With which a row is refused, and the module goes on; see `refusal`.
     """
 
     __slots__ = (
-        "_decode", "_fixed_size", "_generated", "_insert", "_is_system", "_updates", "encode",
-        "kept", "table",
+        "_decode", "_fixed_size", "_generated", "_insert", "_is_system", "encode",
+        "insert_in_place", "kept", "table", "updates",
     )  # fmt: skip
+
+    refusals: ClassVar = (ScheduleTooLong, ConstraintViolation, RowNotFound)
 
     def __init__(self, table: Table) -> None:
         self.table = table
@@ -80,7 +90,15 @@ class GuestTable:
         self._generated = _generated_columns(table)
         self._is_system = table.definition.is_system
         self._insert = table.insert
-        self._updates = [table.functions.get(f"update_{i}") for i in range(len(table.indexes))]
+        self.updates = [table.functions.get(f"update_{i}") for i in range(len(table.indexes))]
+        self.insert_in_place: Write = self._make_insert
+
+    def _make_insert(
+        self, memory: memoryview, at: int, size: int, words: memoryview, which: int
+    ) -> int:
+        """Be replaced by the generated function at the first call."""
+        self.insert_in_place = make_insert(self)
+        return self.insert_in_place(memory, at, size, words, which)
 
     # -- reading ---------------------------------------------------------------------------------
 
@@ -113,11 +131,9 @@ class GuestTable:
         row = self._row(data)
         try:
             stored = self._insert(row)
-        except ScheduleTooLong:
-            raise Refused(SCHEDULE_AT_DELAY_TOO_LONG) from None
-        except ConstraintViolation:
-            raise Refused(UNIQUE_ALREADY_EXISTS) from None
-        return b"" if stored is row else self._filled_in(row, stored)
+        except self.refusals as error:
+            raise self.refusal(error, None, row) from None
+        return b"" if stored is row else self.filled_in(row, stored)
 
     def update(self, position: int, data: bytes) -> bytes:
         """Replace the row that has this one's key in the index at `position`; as `insert`.
@@ -128,19 +144,29 @@ class GuestTable:
             No row has that key, another has a unique value of it, or the index is not unique.
         """
         row = self._row(data)
-        update = self._updates[position]
+        update = self.updates[position]
         if update is None:
             raise Refused(INDEX_NOT_UNIQUE)
         try:
             stored = update(row)
-        except ScheduleTooLong:
-            raise Refused(SCHEDULE_AT_DELAY_TOO_LONG) from None
-        except ConstraintViolation:
-            raise Refused(UNIQUE_ALREADY_EXISTS) from None
-        except RowNotFound:
-            clash = self._clashes_with_committed(position, row)
-            raise Refused(UNIQUE_ALREADY_EXISTS if clash else NO_SUCH_ROW) from None
-        return b"" if stored is row else self._filled_in(row, stored)
+        except self.refusals as error:
+            raise self.refusal(error, position, row) from None
+        return b"" if stored is row else self.filled_in(row, stored)
+
+    def refusal(self, error: Exception, position: int | None, row: Any) -> Refused:
+        """Return what a module is told when a row is refused.
+
+        `position` is that of the index through which it was to take the place of another.
+        """
+        if isinstance(error, ScheduleTooLong):
+            return Refused(SCHEDULE_AT_DELAY_TOO_LONG)
+        if (
+            position is not None
+            and isinstance(error, RowNotFound)
+            and not self._clashes_with_committed(position, row)
+        ):
+            return Refused(NO_SUCH_ROW)
+        return Refused(UNIQUE_ALREADY_EXISTS)
 
     def delete_each(self, data: bytes) -> int:
         """Delete the rows of an encoded array of rows; return how many there were."""
@@ -183,7 +209,8 @@ class GuestTable:
         if self._is_system:
             raise Trap(f"table {self.table.name!r} is a system table: modules cannot write it")
 
-    def _filled_in(self, row: Any, stored: Any) -> bytes:
+    def filled_in(self, row: Any, stored: Any) -> bytes:
+        """Return the encoded columns of a row that the database filled in when it stored it."""
         return b"".join(
             [encode(read(stored)) for read, encode in self._generated if read(row) == 0]
         )

@@ -54,13 +54,16 @@ class JavaScriptExecutor:
         connection: ConnectionId | None,
         micros: int,
         args: bytes,
+        meanwhile: Callable[[], None] | None = None,
     ) -> None:
         """Run a reducer in the open transaction."""
-        caller = sender.value, 0 if connection is None else connection.value
+        caller = 0 if connection is None else connection.value
+        worker = self._main or self._main_worker()
         try:
-            self._main_worker().reducer(number, name, *caller, micros, args)
+            worker.reducer(number, name, sender.value, caller, micros, args, meanwhile)
         except NotStarted:
-            self._main_worker().reducer(number, name, *caller, micros, args)
+            worker = self._main_worker()
+            worker.reducer(number, name, sender.value, caller, micros, args, meanwhile)
 
     def call_view(
         self, number: int, name: str, sender: Identity | None, reads: ReadSet | None

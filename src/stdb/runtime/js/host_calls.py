@@ -16,12 +16,10 @@ from . import channel as ch
 from .stacks import frames_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from ..guest.host import Host
     from ..procedure_context import ProcedureCall
     from .bundle import Bundle
-    from .lane import Lane
+    from .lane import Lane, Operation
     from .operations import DatastoreOperations
 
 
@@ -45,12 +43,12 @@ class HostCalls:
         self._host = host
         self._bundle = bundle
         self._datastore = datastore
-        self._timers: dict[int, tuple[str, float]] = {}
+        self.timers: dict[int, tuple[str, float]] = {}
         self._last_timer = 0
         self.function: str | None = None
         self.procedure: ProcedureCall | None = None
 
-    def by_number(self) -> dict[int, Callable[[], None]]:
+    def by_number(self) -> dict[int, Operation]:
         """Return the operations under the numbers that ``syscalls.js`` gives them."""
         return {
             4: self._explain,
@@ -69,9 +67,9 @@ class HostCalls:
     def end(self) -> int:
         """Take note that the call is over; return how many timers were left."""
         self.function = self.procedure = None
-        left = len(self._timers)
+        left = len(self.timers)
         if left:
-            self._timers.clear()
+            self.timers.clear()
         return left
 
     # -- small things --------------------------------------------------------------------------
@@ -85,22 +83,19 @@ class HostCalls:
         given, length = self._lane.given(), words[ch.A1]
         if self._host is not None:
             self._host.schedule(given[:length].decode(), given[length:])
-        words[ch.STATUS] = 0
 
     def _identity(self) -> None:
         number = bytes(32) if self._host is None else self._host.identity
         for lane in range(4):
             part = number[8 * lane : 8 * lane + 8]
-            self._wide[ch.WIDE // 2 + lane] = int.from_bytes(part, "little")
-        self._words[ch.STATUS] = 0
+            self._wide[ch.WIDE + lane] = int.from_bytes(part, "little")
 
     def _claims(self) -> None:
         if self._host is None or not self._datastore.is_open:
             self._datastore.refuse(errno.NOT_IN_TRANSACTION)
             return
-        low, high = self._wide[ch.WIDE // 2], self._wide[ch.WIDE // 2 + 1]
+        low, high = self._wide[ch.WIDE], self._wide[ch.WIDE + 1]
         self._lane.give((self._host.jwt(high << 64 | low) or "").encode())
-        self._words[ch.STATUS] = 0
 
     # -- the console ---------------------------------------------------------------------------
 
@@ -117,7 +112,6 @@ class HostCalls:
             filename=None if caller is None else caller.file,
             line_number=None if caller is None else caller.line,
         )
-        words[ch.STATUS] = 0
 
     def _write(self, level: int, message: str, **place: Any) -> None:
         if self._host is not None:
@@ -125,18 +119,16 @@ class HostCalls:
 
     def _start_timer(self) -> None:
         self._last_timer += 1
-        self._timers[self._last_timer] = (self._lane.given().decode(), time.perf_counter())
+        self.timers[self._last_timer] = (self._lane.given().decode(), time.perf_counter())
         self._words[ch.R0] = self._last_timer
-        self._words[ch.STATUS] = 0
 
     def _end_timer(self) -> None:
-        timer = self._timers.pop(self._words[ch.A1], None)
+        timer = self.timers.pop(self._words[ch.A1], None)
         if timer is None:
             self._datastore.refuse(errno.NO_SUCH_CONSOLE_TIMER)
             return
         name, began = timer
         self._write(2, timing_message(name, time.perf_counter() - began))
-        self._words[ch.STATUS] = 0
 
     # -- procedures ------------------------------------------------------------------------------
 
@@ -144,9 +136,8 @@ class HostCalls:
         if self.procedure is None or self.procedure.is_open:
             self._datastore.refuse(errno.WOULD_BLOCK_TRANSACTION)
             return
-        self._wide[ch.WIDE // 2] = self.procedure.begin()
+        self._wide[ch.WIDE] = self.procedure.begin()
         self._datastore.begin(writable=True)
-        self._words[ch.STATUS] = 0
 
     def _commit(self) -> None:
         if self.procedure is None or not self.procedure.is_open:
@@ -158,8 +149,6 @@ class HostCalls:
         except Error as error:
             # A view that reads what changed has failed: the module may try again.
             self._datastore.refuse(ch.FAILED, str(error))
-        else:
-            self._words[ch.STATUS] = 0
 
     def _abort(self) -> None:
         if self.procedure is None or not self.procedure.is_open:
@@ -167,7 +156,6 @@ class HostCalls:
             return
         self._datastore.end()
         self.procedure.rollback()
-        self._words[ch.STATUS] = 0
 
     def _request(self) -> None:
         words = self._words
@@ -191,4 +179,3 @@ class HostCalls:
         head = encode_response(response)
         self._lane.give(head + response.body)
         words[ch.R0] = len(head)
-        words[ch.STATUS] = 0

@@ -32,8 +32,14 @@ if TYPE_CHECKING:
 
     from ..guest.limits import Limits
 
+    #: Does what JavaScript asks; true if it has answered already, and JavaScript may be on its way.
+    Operation = Callable[[], object]
+
 DESCRIBE, REDUCER, VIEW, ANONYMOUS_VIEW, PROCEDURE, HANDLER, NOTHING = range(7)
 OK, USER_ERROR, EXCEPTION = range(3)
+_WELL: Final = (OK, b"")
+_ENDED: Final = ch.ENDED
+_pack_header = ch.HEADER.pack_into
 
 #: The parts of the JavaScript side, which make one function.
 _SHIM: Final = ("crossing", "text", "arguments", "syscalls", "calls", "globals")
@@ -86,7 +92,7 @@ class Lane:
 
     def __init__(self, limits: Limits) -> None:
         self.is_lost = False
-        self.act_for: Callable[[Callable[[], None]], None] = _run
+        self.act_for: Callable[[Operation], None] = _run
         self._limits = limits
         self._isolate = Isolate()
         self._isolate.limit_memory(limits.memory_bytes)
@@ -100,9 +106,8 @@ class Lane:
             for name in ("loop", "parked", "begin", "loaded", "failed")
         }
         self.words = memory.cast("i")
-        self.wide = memory[: ch.WORDS_SIZE].cast("Q")
+        self.wide = memory.cast("Q")
         self.memory = memory
-        self._times = memory.cast("q")
         self._failure: BaseException | None = None
         self._jobs: SimpleQueue[bool] = SimpleQueue()
         self._finished: SimpleQueue[None] = SimpleQueue()
@@ -114,16 +119,19 @@ class Lane:
         self._next_probe = 0.0
         self._senders: dict[int, int] = {}
         self._connections: dict[int, int] = {}
+        # Those of the last call, and their numbers.
+        self._sender = self._connection = -1
+        self._sender_number = self._connection_number = 0
         self._pushed = bytearray()
         self._long = b""
-        self._operations: list[Callable[[], None]] = [self._push] * 64
+        self._operations: list[Operation] = [self._push] * 64
         self._operations[ch.PUSH] = self._push
         self._operations[ch.FETCH] = self._fetch
         self._operations[ch.GIVE_UP] = self._give_up
 
     # -- loading -----------------------------------------------------------------------------------
 
-    def load(self, function: str, operations: dict[int, Callable[[], None]]) -> str | None:
+    def load(self, function: str, operations: dict[int, Operation]) -> str | None:
         """Evaluate a module, given as a function; return what it threw, if it did.
 
         The text is ``name NUL message NUL stack``.
@@ -158,90 +166,102 @@ class Lane:
         micros: int = 0,
         args: bytes = b"",
         split: int = 0,
+        meanwhile: Callable[[], None] | None = None,
     ) -> tuple[int, bytes]:
         """Run a function of the module; return how it ended, and its result or its error's text.
 
+        What `meanwhile` does is done while JavaScript finds the function and begins it.
+
         Raises
         ------
+        NotStarted
+            It did not begin: the isolate was lost before, or something else keeps it busy.
         LaneError
             It was ended by force.
         """
-        words = self.words
-        words[ch.KIND] = kind
-        words[ch.ID] = id
-        number = self._senders.get(sender)
-        if number is None:
-            self._send_sender(sender)
-        else:
-            words[ch.SENDER] = number
-            words[ch.NEW_SENDER] = 0
-        number = self._connections.get(connection)
-        if number is None:
-            self._send_connection(connection)
-        else:
-            words[ch.CONNECTION] = number
-            words[ch.NEW_CONNECTION] = 0
-        self._times[ch.TIME] = micros
-        size = len(args)
-        words[ch.SIZE] = size
-        words[ch.SPLIT] = split
+        if self.is_lost:
+            raise NotStarted("the isolate is no more")
+        # The same number, most of the time: numbers of 256 bits are not quick to compare.
+        if sender is not self._sender:
+            self._know_sender(sender)
+        if connection is not self._connection:
+            self._know_connection(connection)
+        words, memory, size = self.words, self.memory, len(args)
+        _pack_header(
+            memory, ch.JOB, kind, id, self._sender_number, self._connection_number, size, split,
+            micros,
+        )  # fmt: skip
         if size <= ch.ARGS_MAX:
-            self.memory[ch.ARGS : ch.ARGS + size] = args
+            memory[ch.ARGS : ch.ARGS + size] = args
         else:
             self._long = args
         try:
             if words[ch.BY_CALLBACK] and self._goes_by_callback():
-                self._run_by_callback()
+                self._run_by_callback(meanwhile)
+                ended = ch.ENDED
             else:
                 number = self._number = (self._number + 1) & 0x7FFF_FFFF
                 words[ch.JOB_NUMBER] = number
                 if not words[ch.RUNNING]:
                     self._start_loop(number - 1)
-                self._serve()
+                if meanwhile is not None:
+                    meanwhile()
+                ended = self._serve()
         except BaseException:
             # Only the end of the isolate ends what runs in it, whatever that is.
             self.close()
             raise
-        outcome = words[ch.A1], self.given() if words[ch.LENGTH] else b""
+        if ended == ch.DONE:
+            outcome = _WELL
+        else:
+            outcome = words[ch.A1], self.given() if words[ch.LENGTH] else b""
         if self._slow_in_a_row >= _SLOW_MAX and time.monotonic() > self._next_probe:
             self._probe()
         return outcome
 
-    def _send_sender(self, sender: int) -> None:
-        if len(self._senders) == _REMEMBERED_MAX:
-            self._senders.clear()
-        words = self.words
-        words[ch.SENDER] = self._senders[sender] = len(self._senders)
-        words[ch.NEW_SENDER] = 1
-        self.memory[ch.SENDER_BYTES : ch.SENDER_BYTES + 32] = sender.to_bytes(32, "little")
+    def _know_sender(self, sender: int) -> None:
+        """Have the number under which JavaScript knows a sender, or is to know it from now on."""
+        number = self._senders.get(sender)
+        if number is None:
+            if len(self._senders) == _REMEMBERED_MAX:
+                self._senders.clear()
+            number = self._senders[sender] = len(self._senders)
+            at = ch.SENDER_BYTES
+            self.memory[at : at + 32] = sender.to_bytes(32, "little")
+            self.words[ch.NEW_SENDER] = 1
+        self._sender, self._sender_number = sender, number
 
-    def _send_connection(self, connection: int) -> None:
-        if len(self._connections) == _REMEMBERED_MAX:
-            self._connections.clear()
-        words = self.words
-        words[ch.CONNECTION] = self._connections[connection] = len(self._connections)
-        words[ch.NEW_CONNECTION] = 1
-        at = ch.CONNECTION_BYTES
-        self.memory[at : at + 16] = connection.to_bytes(16, "little")
+    def _know_connection(self, connection: int) -> None:
+        """Have the number under which JavaScript knows a connection, likewise."""
+        number = self._connections.get(connection)
+        if number is None:
+            if len(self._connections) == _REMEMBERED_MAX:
+                self._connections.clear()
+            number = self._connections[connection] = len(self._connections)
+            at = ch.CONNECTION_BYTES
+            self.memory[at : at + 16] = connection.to_bytes(16, "little")
+            self.words[ch.NEW_CONNECTION] = 1
+        self._connection, self._connection_number = connection, number
 
     # -- waiting at the memory ---------------------------------------------------------------------
 
-    def _serve(self) -> None:
-        """Do what JavaScript asks until the call has ended."""
+    def _serve(self) -> int:
+        """Do what JavaScript asks until the call has ended; return with which request it did."""
         words, operations = self.words, self._operations
+        request = ch.REQUEST
         began = 0.0
         while True:
             looks = 0
             for _ in range(_STEPS_PER_CHECK):
-                asked = words[0]
+                asked = words[request]
                 if asked:
-                    if asked == 1:
-                        words[0] = 0
+                    if asked <= _ENDED:
+                        words[request] = 0
                         if began:
                             self._count_slow(began)
-                        return
-                    operations[asked]()
-                    words[0] = 0
+                        return asked
+                    if not operations[asked]():
+                        words[request] = 0
                     looks = 0
                 elif looks < _LOOKS_MAX:
                     looks += 1
@@ -260,7 +280,7 @@ class Lane:
             _prepared.add(get_ident())
         memory = 0
         for naps in range(1 << 62):
-            if words[0]:
+            if words[ch.REQUEST]:
                 return
             if naps < _YIELDS_MAX:
                 _give_way()
@@ -270,7 +290,7 @@ class Lane:
                 continue
             if not words[ch.RUNNING]:
                 # The loop ended before it saw this call, or ended the call before it ended itself.
-                if words[0]:
+                if words[ch.REQUEST]:
                     return
                 self._start_loop(self._number - 1)
             elif words[ch.RUNNING] == ch.ASKED_TO_RUN:
@@ -346,7 +366,7 @@ class Lane:
 
     # -- calls by callback -------------------------------------------------------------------------
 
-    def _run_by_callback(self) -> None:
+    def _run_by_callback(self, meanwhile: Callable[[], None] | None) -> None:
         """Give a call to V8's thread, which waits for one, and wait until it has ended."""
         self._failure = None
         self.words[ch.A1] = _NOT_BEGUN
@@ -355,6 +375,8 @@ class Lane:
             self._isolate.forget_results()
             self._is_parked = True
             self._isolate.start(self._functions["parked"])
+        if meanwhile is not None:
+            meanwhile()
         began, memory = time.monotonic(), 0
         while True:
             with suppress(Empty):
@@ -411,7 +433,7 @@ class Lane:
     def give(self, data: bytes) -> None:
         """Let `data` be the answer to the request."""
         length = len(data)
-        self.words[ch.LENGTH] = length
+        self.words[ch.ANSWER_LENGTH] = length
         if length <= ch.DATA_SIZE:
             self.memory[ch.DATA : ch.DATA + length] = data
         else:
@@ -427,7 +449,7 @@ class Lane:
         at = self.words[ch.A0]
         piece = self._long[at : at + ch.DATA_SIZE]
         self.memory[ch.DATA : ch.DATA + len(piece)] = piece
-        self.words[ch.LENGTH] = len(piece)
+        self.words[ch.ANSWER_LENGTH] = len(piece)
 
     def _give_up(self) -> None:
         """End a call that fails and does not take note of it."""
@@ -442,11 +464,11 @@ class Lane:
             self._jobs.put(False)
             self._isolate.close()
             # What they show is no longer there.
-            for view in (self.words, self.wide, self._times, self.memory):
+            for view in (self.words, self.wide, self.memory):
                 view.release()
 
 
-def _run(operation: Callable[[], None]) -> None:
+def _run(operation: Operation) -> None:
     operation()
 
 

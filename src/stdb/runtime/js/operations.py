@@ -12,6 +12,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ..guest import errno
+from ..guest.in_place import ANSWERED, SLOWLY
 from ..guest.indexes import rows_of
 from ..guest.iterators import RowIterator, Rows
 from . import channel as ch
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from ..guest.catalog import Catalog
     from ..guest.indexes import GuestIndex
     from ..guest.tables import GuestTable
-    from .lane import Lane
+    from .lane import Lane, Operation
 
 
 class DatastoreOperations:
@@ -45,13 +46,16 @@ class DatastoreOperations:
         self._memory = lane.memory
         # Without one there is no transaction either: nothing asks for it.
         self._catalog: Catalog = catalog  # type: ignore[assignment]
-        self._iterators: dict[int, RowIterator] = {}
+        self._find_slowly = self._reading(self._scan_point)
+        self._insert_slowly = self._writing(self._insert_row)
+        self._update_slowly = self._writing(self._update_row)
+        self.iterators: dict[int, RowIterator] = {}
         self._last_iterator = 0
         self.is_open = False
         self.is_writable = False
         self.reads: Any = None
 
-    def by_number(self) -> dict[int, Callable[[], None]]:
+    def by_number(self) -> dict[int, Operation]:
         """Return the operations under the numbers that ``syscalls.js`` gives them."""
         read, write = self._reading, self._writing
         return {
@@ -59,12 +63,12 @@ class DatastoreOperations:
             6: read(self._index_id),
             7: read(self._row_count),
             8: read(self._scan),
-            9: self._scan_point,
+            9: self._find,
             10: read(self._scan_range),
             11: read(self._advance),
             12: read(self._close),
-            13: write(self._insert),
-            14: write(self._update),
+            13: self._insert,
+            14: self._update,
             15: write(self._delete_point),
             16: write(self._delete_range),
             17: write(self._delete_each),
@@ -81,9 +85,9 @@ class DatastoreOperations:
         """Take note that it is over; return how many iterators were left open."""
         self.is_open = self.is_writable = False
         self.reads = None
-        left = len(self._iterators)
+        left = len(self.iterators)
         if left:
-            self._iterators.clear()
+            self.iterators.clear()
         return left
 
     # -- errors --------------------------------------------------------------------------------
@@ -95,13 +99,11 @@ class DatastoreOperations:
 
     def _reading(self, operation: Callable[[], None]) -> Callable[[], None]:
         """Return an operation that is refused without a transaction, and may refuse by itself."""
-        words = self._words
 
         def run() -> None:
             if not self.is_open:
                 self.refuse(errno.NOT_IN_TRANSACTION)
                 return
-            words[ch.STATUS] = 0
             try:
                 operation()
             except errno.Refused as error:
@@ -154,7 +156,7 @@ class DatastoreOperations:
         table = self._table(self._words[ch.A0])
         if self.reads is not None:
             self.reads.whole(table.table)
-        self._wide[ch.WIDE // 2] = table.count()
+        self._wide[ch.WIDE] = table.count()
 
     def _scan(self) -> None:
         table = self._table(self._words[ch.A0])
@@ -162,34 +164,25 @@ class DatastoreOperations:
             self.reads.whole(table.table)
         self._give_rows(table.scan())
 
-    def _scan_point(self) -> None:
-        """Find by a whole key. The commonest syscall of all, so its usual way is straight."""
+    def _find(self) -> None:
+        """Find by a whole key. The commonest syscall of all: its usual way is straight."""
         words = self._words
-        if not self.is_open:
-            self.refuse(errno.NOT_IN_TRANSACTION)
+        index = self._catalog.indexes.get(words[ch.A0])
+        if index is None or not self.is_open or self.reads is not None:
+            self._find_slowly()
             return
-        try:
-            index = self._catalog.indexes.get(words[ch.A0]) or self._index(words[ch.A0])
-            key, entry = index.point(self._lane.given())
-        except errno.Refused as error:
-            self.refuse(error.errno)
-            return
+        size = index.find_in_place(self._memory, ch.DATA, words[ch.LENGTH])
+        if size > 0:
+            words[ch.ANSWER_LENGTH] = size
+        elif size < 0:
+            self._find_slowly()
+
+    def _scan_point(self) -> None:
+        index = self._index(self._words[ch.A0])
+        key, entry = index.point(self._lane.given())
         if self.reads is not None:
             self.reads.key(index.of.table, index.position, key)
-        words[ch.STATUS] = 0
-        if entry is None:
-            words[ch.LENGTH] = words[ch.R1] = 0
-        elif index.index.unique:
-            row = index.of.encode(entry)
-            length = len(row)
-            if length <= ch.DATA_SIZE:
-                words[ch.LENGTH] = length
-                words[ch.R1] = 0
-                self._memory[ch.DATA : ch.DATA + length] = row
-            else:
-                self._give_rows(Rows([row]))
-        else:
-            self._give_encoded(index, rows_of(entry))
+        self._give_encoded(index, rows_of(entry))
 
     def _scan_range(self) -> None:
         words = self._words
@@ -220,41 +213,76 @@ class DatastoreOperations:
         words = self._words
         if len(rows.ends) <= 1 and len(rows.data) <= ch.DATA_SIZE:
             self._lane.give(rows.data)
-            words[ch.R1] = 0
             return
         self._last_iterator += 1
-        self._iterators[self._last_iterator] = RowIterator(rows)
+        self.iterators[self._last_iterator] = RowIterator(rows)
         words[ch.R1] = self._last_iterator
-        words[ch.LENGTH] = 0
 
     def _advance(self) -> None:
         words = self._words
-        rows = self._iterators.get(words[ch.A0])
+        rows = self.iterators.get(words[ch.A0])
         if rows is None:
             raise errno.Refused(errno.NO_SUCH_ITER)
         room = words[ch.A1] & 0xFFFF_FFFF
         data = rows.take(room)
         if not data and not rows.is_at_end:
             words[ch.R0] = rows.chunk_size
-            words[ch.LENGTH] = 0
             words[ch.STATUS] = ch.TOO_SMALL
             return
         self._lane.give(data)
         words[ch.R0] = rows.is_at_end
         if rows.is_at_end:
-            del self._iterators[words[ch.A0]]
+            del self.iterators[words[ch.A0]]
 
     def _close(self) -> None:
-        if self._iterators.pop(self._words[ch.A0], None) is None:
+        if self.iterators.pop(self._words[ch.A0], None) is None:
             raise errno.Refused(errno.NO_SUCH_ITER)
 
     # -- writing -----------------------------------------------------------------------------------
 
-    def _insert(self) -> None:
+    def _insert(self) -> bool:
+        words = self._words
+        table = self._catalog.tables.get(words[ch.A0])
+        if table is None or not self.is_writable:
+            self._insert_slowly()
+            return False
+        try:
+            size = table.insert_in_place(self._memory, ch.DATA, words[ch.LENGTH], words, ch.REQUEST)
+        except errno.Refused as error:
+            self.refuse(error.errno)
+            return False
+        if size > 0:
+            words[ch.ANSWER_LENGTH] = size
+        elif size == SLOWLY:
+            self._insert_slowly()
+        return size == ANSWERED
+
+    def _insert_row(self) -> None:
         table = self._table(self._words[ch.A0])
         self._lane.give(table.insert(self._lane.given()))
 
-    def _update(self) -> None:
+    def _update(self) -> bool:
+        words = self._words
+        index = self._catalog.indexes.get(words[ch.A1])
+        if (
+            index is None
+            or self._catalog.tables.get(words[ch.A0]) is not index.of
+            or not self.is_writable
+        ):
+            self._update_slowly()
+            return False
+        try:
+            size = index.update_in_place(self._memory, ch.DATA, words[ch.LENGTH], words, ch.REQUEST)
+        except errno.Refused as error:
+            self.refuse(error.errno)
+            return False
+        if size > 0:
+            words[ch.ANSWER_LENGTH] = size
+        elif size == SLOWLY:
+            self._update_slowly()
+        return size == ANSWERED
+
+    def _update_row(self) -> None:
         words = self._words
         table = self._table(words[ch.A0])
         index = self._index(words[ch.A1])
@@ -279,4 +307,4 @@ class DatastoreOperations:
         self._words[ch.R0] = table.delete_each(self._lane.given())
 
     def _clear(self) -> None:
-        self._wide[ch.WIDE // 2] = self._table(self._words[ch.A0]).clear()
+        self._wide[ch.WIDE] = self._table(self._words[ch.A0]).clear()

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from ..guest.limits import Limits
     from ..procedure_context import ProcedureContext
     from .bundle import Bundle
+    from .lane import Operation
 
 
 class Worker:
@@ -57,7 +58,7 @@ class Worker:
             lane.close()
             raise PublishError(f"the module breaks when it is loaded: {self._thrown(report)}")
 
-    def _act_for(self, operation: Callable[[], None]) -> None:
+    def _act_for(self, operation: Operation) -> None:
         """Run a syscall on V8's thread, for the thread whose transaction it belongs to."""
         if (
             self._host is None
@@ -88,9 +89,16 @@ class Worker:
         return result
 
     def reducer(
-        self, number: int, name: str, sender: int, connection: int, micros: int, args: bytes
+        self,
+        number: int,
+        name: str,
+        sender: int,
+        connection: int,
+        micros: int,
+        args: bytes,
+        meanwhile: Callable[[], None] | None = None,
     ) -> None:
-        """Run a reducer in the open transaction.
+        """Run a reducer in the open transaction; `meanwhile` as in `Lane.call`.
 
         Raises
         ------
@@ -99,20 +107,27 @@ class Worker:
         NotStarted
             It did not run: another worker must take it.
         """
+        datastore = self._datastore
         self._calls.function = name
-        self._datastore.begin(writable=True)
+        datastore.is_open = datastore.is_writable = True
         try:
-            status, result = self._lane.call(REDUCER, number, sender, connection, micros, args)
+            status, result = self._lane.call(
+                REDUCER, number, sender, connection, micros, args, 0, meanwhile
+            )
         except NotStarted:
             raise
         except LaneError as error:
             raise ModuleError(f"reducer {name!r} broke: {error}") from None
         finally:
-            self._finish(name)
+            self._calls.function = None
+            datastore.is_open = datastore.is_writable = False
+            if datastore.iterators or self._calls.timers:
+                self._finish(name)
+        if status == OK:
+            return
         if status == USER_ERROR:
             raise ReducerError(result.decode(errors="replace"))
-        if status == EXCEPTION:
-            raise self._broke(f"reducer {name!r}", result)
+        raise self._broke(f"reducer {name!r}", result)
 
     def view(
         self, number: int, name: str, sender: int | None, reads: ReadSet | None

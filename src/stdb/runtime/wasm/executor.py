@@ -22,6 +22,8 @@ from .lane import Lane
 from .module import CompiledModule
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ...module.messages import Request, Response
     from ...storage.read_set import ReadSet
     from ...types.values import ConnectionId, Identity
@@ -70,6 +72,7 @@ class WasmExecutor:
         connection: ConnectionId | None,
         micros: int,
         args: bytes,
+        meanwhile: Callable[[], None] | None = None,  # noqa: ARG002 - nobody waits here
     ) -> None:
         """Run a reducer in the open transaction."""
         code, written = self._main.call_reducer(number, name, sender, connection, micros, args)

@@ -35,7 +35,7 @@ const within = (value, first, second = 0, third = 0) => {
 const wide = (value, count) => {
   if (typeof value !== "bigint" || value < 0n || asUintN(count * 64, value) !== value)
     throw new TypeErrorClass(`Expected bigint for \`u${count * 64}\`, got ${shown(value)}`);
-  for (let i = 0; i < count; i++) longs[(WIDE >> 1) + i] = value >> BigInt64(i);
+  for (let i = 0; i < count; i++) longs[WIDE + i] = value >> BigInt64(i);
 };
 const BigInt64 = (i) => i === 0 ? 0n : i === 1 ? 64n : i === 2 ? 128n : 192n;
 const wideAt = (at, count) => {
@@ -54,7 +54,7 @@ const keepStash = () => {
 };
 const opened = () => {
   const number = ++lastIterator, handle = words[R1];
-  if (handle === 0 && words[LENGTH] <= DATA_SIZE) { stash = number; stashLength = words[LENGTH]; }
+  if (handle === 0 && words[ANSWER_LENGTH] <= DATA_SIZE) { stash = number; stashLength = words[ANSWER_LENGTH]; }
   else apply(mapSet, iterators, [number, { bytes: null, handle }]);
   return number;
 };
@@ -82,7 +82,7 @@ const advance = (number, into) => {
   words[A0] = held.handle;
   words[A1] = room;
   ask(OP.row_iter_bsatn_advance);
-  const length = words[LENGTH];
+  const length = words[ANSWER_LENGTH];
   if (words[R0] !== 0) apply(mapDelete, iterators, [number]);
   if (length > 0) takeInto(into, length);
   return words[R0] !== 0 ? -length : length;

@@ -84,9 +84,8 @@ const findHooks = (namespace) => {
 // -- calls -------------------------------------------------------------------------------------------
 const REDUCER = 1, VIEW = 2, ANONYMOUS_VIEW = 3, PROCEDURE = 4, HANDLER = 5, NOTHING = 6;
 const OK = 0, USER_ERROR = 1, EXCEPTION = 2;
-const HEADER = JOB >> 2;            // kind, id, sender, connection, length, new sender, new connection
-const HEADER_SIZE = 32, TIME = (JOB + HEADER_SIZE) >> 3, SENDER = TIME + 1, CONNECTION = SENDER + 4;
-const ARGS = JOB + HEADER_SIZE + 8 + 32 + 16;
+const HEADER = JOB >> 2;            // kind, id, sender, connection, length, where arguments are split
+const HEADER_SIZE = 32, TIME = (JOB >> 3) + 3, ARGS = JOB + HEADER_SIZE;
 const senders = [], connections = [];
 const argsBuffer = new ArrayBuffer(4096), argsBytes = new Uint8Array(argsBuffer);
 const argsWords = new Int32Array(argsBuffer);
@@ -156,8 +155,14 @@ const handlerResult = (value) => {
 const run = () => {
   const kind = words[HEADER], id = words[HEADER + 1] >>> 0, length = words[HEADER + 4] >>> 0;
   const h = hooks, time = signed[TIME];
-  if (words[HEADER + 5] !== 0) senders[words[HEADER + 2]] = wideAt(SENDER, 4);
-  if (words[HEADER + 6] !== 0) connections[words[HEADER + 3]] = wideAt(CONNECTION, 2);
+  if (words[NEW_SENDER] !== 0) {
+    senders[words[HEADER + 2]] = wideAt(SENDER, 4);
+    words[NEW_SENDER] = 0;
+  }
+  if (words[NEW_CONNECTION] !== 0) {
+    connections[words[HEADER + 3]] = wideAt(CONNECTION, 2);
+    words[NEW_CONNECTION] = 0;
+  }
   const sender = senders[words[HEADER + 2]], connection = connections[words[HEADER + 3]];
   words[LENGTH] = 0;
   switch (kind) {
@@ -178,7 +183,7 @@ const run = () => {
         "__call_procedure__");
     case HANDLER: {
       if (h.handler === null) absent("__call_http_handler__");
-      const both = jobArgs(length), size = words[HEADER + 7] >>> 0;
+      const both = jobArgs(length), size = words[HEADER + 5] >>> 0;
       const request = new BytesClass(part(both, 0, size)), body = new BytesClass(part(both, size));
       return handlerResult(apply(h.handler, h.self, [id, time, request, body]));
     }
@@ -252,7 +257,7 @@ const loop = async () => {
       const status = perform();
       await null; await null; await null; await null;
       finish(status);
-      store(words, REQUEST, OP_DONE);
+      store(words, REQUEST, status === OK && words[LENGTH] === 0 ? OP_DONE : OP_ENDED);
       spins = 0;
       continue;
     }

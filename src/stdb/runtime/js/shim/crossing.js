@@ -1,9 +1,10 @@
 // What is needed of the language, taken before a module can change it, and the crossing to the host:
 // a request in the shared memory, whose words and areas channel.py describes. The two must agree.
-const WORDS_SIZE = 256, DATA = WORDS_SIZE, JOB = DATA + DATA_SIZE;
-const REQUEST = 0, STATUS = 1, A0 = 2, A1 = 3, A2 = 4, A3 = 5, A4 = 6, LENGTH = 9;
-const R0 = 10, R1 = 11, JOB_NUMBER = 16, RUNNING = 17, BY_CALLBACK = 18, AFTER = 19, JOB_STATE = 20, WIDE = 24;
-const OP_DONE = 1, OP_PUSH = 2, OP_FETCH = 3, OP_GIVE_UP = 29;
+const JOB_NUMBER = 0, RUNNING = 1, BY_CALLBACK = 2, AFTER = 3, JOB_STATE = 4, NEW_SENDER = 5, NEW_CONNECTION = 6;
+const SENDER = 8, CONNECTION = SENDER + 4, WIDE = 16;       // of the words of 64 bits
+const REQUEST = 48, STATUS = 49, A0 = 50, A1 = 51, A2 = 52, A3 = 53, A4 = 54, LENGTH = 55;
+const ANSWER_LENGTH = 56, R0 = 57, R1 = 58, DATA = 4 * REQUEST + 48, JOB = DATA + DATA_SIZE;
+const OP_DONE = 1, OP_ENDED = 2, OP_PUSH = 3, OP_FETCH = 30, OP_GIVE_UP = 29;
 const DOOMED = -1, TYPE_ERROR = -2, RANGE_ERROR = -3, TOO_SMALL = -4, FAILED = -5, STOP = -6;
 const DOOMED_MAX = 1000, SPINS_MAX = 20000, IDLE_MS = 20, NAP_MS = 0.001;
 
@@ -51,8 +52,9 @@ let stash = 0, stashLength = 0;     // an iterator whose rows still lie in the d
 
 const nap = () => { wait(napping, 0, 0, NAP_MS); };
 
-// Ask the host; its answer is in STATUS and the words behind it.
+// Ask the host; its answer is in STATUS and the words behind it. What is usual stands there already.
 const cross = (op) => {
+  words[STATUS] = words[ANSWER_LENGTH] = words[R1] = 0;
   if (words[BY_CALLBACK] !== 0) {
     words[REQUEST] = op;
     host();
@@ -83,7 +85,7 @@ const throwDoom = () => {
 
 const fail = (status) => {
   if (status === STOP) for (;;) nap();
-  const message = words[LENGTH] === 0 ? "" : takeText(words[LENGTH]);
+  const message = words[ANSWER_LENGTH] === 0 ? "" : takeText(words[ANSWER_LENGTH]);
   if (status === DOOMED) {
     doomed = 0;
     throw doom = new ErrorClass(message);
@@ -163,6 +165,6 @@ const fetch = (into, length) => {
   for (let at = 0; at < length; at += DATA_SIZE) {
     words[A0] = at;
     cross(OP_FETCH);
-    setBytes(into, part(bytes, DATA, DATA + words[LENGTH]), at);
+    setBytes(into, part(bytes, DATA, DATA + words[ANSWER_LENGTH]), at);
   }
 };

@@ -14,7 +14,7 @@ const OP = {
 };
 
 const named = (op) => (name) => { putText(string(name)); ask(op); return words[R0] >>> 0; };
-const counted = (op) => (table) => { words[A0] = u32(table); ask(op); return longs[WIDE >> 1]; };
+const counted = (op) => (table) => { words[A0] = u32(table); ask(op); return longs[WIDE]; };
 const scanTable = (table) => {
   words[A0] = u32(table);
   ask(OP.datastore_table_scan_bsatn);
@@ -51,7 +51,7 @@ const timerEnd = (number) => { words[A1] = u32(number); words[LENGTH] = 0; ask(O
 const jwtPayload = (connection) => {
   wide(connection, 2);
   ask(OP.get_jwt_payload);
-  return takeBytes(words[LENGTH]);
+  return takeBytes(words[ANSWER_LENGTH]);
 };
 const schedule = (name, args) => {
   const who = encode(string(name)), what = uint8(args);
@@ -70,10 +70,10 @@ const http = (request, body) => {
   putBytes(both);
   words[A1] = bytesLength(asked);
   ask(OP.procedure_http_request);
-  const size = words[R0], answer = takeBytes(words[LENGTH]);
+  const size = words[R0], answer = takeBytes(words[ANSWER_LENGTH]);
   return [new BytesClass(part(answer, 0, size)), new BytesClass(part(answer, size))];
 };
-const startTransaction = () => { ask(OP.procedure_start_mut_tx); return signed[WIDE >> 1]; };
+const startTransaction = () => { ask(OP.procedure_start_mut_tx); return signed[WIDE]; };
 const commitTransaction = () => { ask(OP.procedure_commit_mut_tx); };
 const abortTransaction = () => { ask(OP.procedure_abort_mut_tx); };
 
@@ -98,7 +98,7 @@ const procedures = {
 
 // sys@2: arguments in ArrayBuffers, results written back into them.
 const written = (into) => {
-  const length = words[LENGTH];
+  const length = words[ANSWER_LENGTH];
   if (length > 0) takeInto(into, length);
   return length;
 };
@@ -113,7 +113,7 @@ const setRange = (buf, prefixLength, prefixElements, startLength, endLength) => 
 };
 const v2 = {
   ...shared, ...procedures,
-  identity: () => { ask(OP.identity); return wideAt(WIDE >> 1, 4); },
+  identity: () => { ask(OP.identity); return wideAt(WIDE, 4); },
   datastore_index_scan_point_bsatn: (index, buf, length) => {
     u32(index);
     putBuffer(buf, within(buf, length));
@@ -187,7 +187,7 @@ const setRange1 = (prefix, elements, start, end) => {
 };
 const v1 = {
   ...shared,
-  identity: () => { ask(OP.identity); return seal({ __identity__: wideAt(WIDE >> 1, 4) }); },
+  identity: () => { ask(OP.identity); return seal({ __identity__: wideAt(WIDE, 4) }); },
   datastore_index_scan_range_bsatn: (index, prefix, elements, start, end) => {
     u32(index);
     setRange1(prefix, elements, start, end);
@@ -213,7 +213,7 @@ const v1 = {
     putBytes(uint8(row));
     words[A0] = table;
     ask(OP.datastore_insert_bsatn);
-    return takeBytes(words[LENGTH]);
+    return takeBytes(words[ANSWER_LENGTH]);
   },
   datastore_update_bsatn: (table, index, row) => {
     u32(table);
@@ -222,7 +222,7 @@ const v1 = {
     words[A0] = table;
     words[A1] = index;
     ask(OP.datastore_update_bsatn);
-    return takeBytes(words[LENGTH]);
+    return takeBytes(words[ANSWER_LENGTH]);
   },
   datastore_delete_all_by_eq_bsatn: (table, relation) => {
     u32(table);
