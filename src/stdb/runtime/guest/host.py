@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from ...storage.state import State
     from ...types.values import Identity
     from ..logs import Logs
+    from ..procedure_context import ProcedureContext
 
 #: Number of a level in a module's call -> its name in the log; others are Debug.
 LEVELS: Final = {0: "Error", 1: "Warn", 2: "Info", 3: "Debug", 4: "Trace", 101: "Panic"}
@@ -70,6 +71,15 @@ class Host:
             self._logs.write("Error", f"{name!r} cannot be called with these arguments: {error}")
             return
         self._database._call_soon(name, tuple(values))
+
+    def end_transaction(self, ctx: ProcedureContext, name: str) -> None:
+        """Undo a transaction that a procedure or handler left open."""
+        if ctx.call.end():
+            self.log(
+                0,
+                f"aborting dangling anonymous transaction in procedure {name}",
+                function=name,
+            )
 
     def log(
         self,

@@ -7,15 +7,14 @@ Nothing that a module keeps in its globals goes from one to the other.
 
 from __future__ import annotations
 
-import os
-from contextlib import suppress
 from threading import Lock
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ...errors import DecodeError, ModuleError, TypeMismatch
 from ..guest.host import Host
 from ..guest.limits import Limits
 from ..guest.messages import decode_response, encode_request
+from ..guest.pool import Pool
 from .lane import NotStarted
 from .worker import Worker
 
@@ -28,8 +27,6 @@ if TYPE_CHECKING:
     from ..procedure_context import ProcedureContext
     from .bundle import Bundle
 
-#: How many workers of procedures are kept when nothing runs on them.
-_IDLE_MAX: Final = os.cpu_count() or 1
 T = TypeVar("T")
 
 
@@ -43,8 +40,7 @@ class JavaScriptExecutor:
         self._main: Worker | None = self._new_worker()
         # Statements of several threads may compute views at the same time.
         self._views = Lock()
-        self._idle: list[Worker] = []
-        self._is_closed = False
+        self._pool = Pool(self._new_worker, Worker.close)
 
     def call_reducer(
         self,
@@ -112,10 +108,7 @@ class JavaScriptExecutor:
 
     def _apart(self, ctx: ProcedureContext, name: str, run: Callable[[Worker], T]) -> T:
         """Run a procedure or handler in a worker of its own; one that failed is not used again."""
-        try:
-            worker = self._idle.pop()
-        except IndexError:
-            worker = self._new_worker()
+        worker = self._pool.take()
         try:
             try:
                 result = run(worker)
@@ -124,31 +117,16 @@ class JavaScriptExecutor:
                 worker = self._new_worker()
                 result = run(worker)
         except BaseException:
-            self._end_transaction(ctx, name)
+            self._host.end_transaction(ctx, name)
             worker.close()
             raise
-        self._end_transaction(ctx, name)
-        if len(self._idle) < _IDLE_MAX and not self._is_closed:
-            self._idle.append(worker)
-        else:
-            worker.close()
+        self._host.end_transaction(ctx, name)
+        self._pool.give_back(worker)
         return result
-
-    def _end_transaction(self, ctx: ProcedureContext, name: str) -> None:
-        """Undo a transaction that the module left open."""
-        if ctx.call.end():
-            self._host.log(
-                0,
-                f"aborting dangling anonymous transaction in procedure {name}",
-                function=name,
-            )
 
     def close(self) -> None:
         """End it. A procedure that still runs ends its own worker."""
-        self._is_closed = True
         worker, self._main = self._main, None
         if worker is not None:
             worker.close()
-        with suppress(IndexError):
-            while True:
-                self._idle.pop().close()
+        self._pool.close()

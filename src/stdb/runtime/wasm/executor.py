@@ -7,8 +7,6 @@ keeps in its memory goes from one to the other.
 
 from __future__ import annotations
 
-import os
-from contextlib import suppress
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Final
 
@@ -16,6 +14,7 @@ from ...errors import DecodeError, ModuleError, ReducerError, TypeMismatch
 from ..guest.host import Host
 from ..guest.limits import Limits
 from ..guest.messages import decode_response, encode_request
+from ..guest.pool import Pool
 from . import abi
 from .engine import engine
 from .lane import Lane
@@ -29,8 +28,6 @@ if TYPE_CHECKING:
     from ...types.values import ConnectionId, Identity
     from ..procedure_context import ProcedureContext
 
-#: How many lanes of procedures are kept when nothing runs on them.
-_IDLE_MAX: Final = os.cpu_count() or 1
 _WITH_HEADER: Final = 2
 
 
@@ -61,8 +58,7 @@ class WasmExecutor:
         self._main = Lane(self._module, self._host, self._limits)
         # Statements of several threads may compute views at the same time.
         self._views = Lock()
-        self._idle: list[Lane] = []
-        self._is_closed = False
+        self._pool = Pool(self._new_lane, Lane.stop)
 
     def call_reducer(
         self,
@@ -98,14 +94,14 @@ class WasmExecutor:
     def call_procedure(self, number: int, name: str, ctx: ProcedureContext, args: bytes) -> bytes:
         """Run a procedure, outside of any transaction."""
         self._check_export(abi.PROCEDURE, f"procedure {name!r}")
-        lane = self._take_lane()
+        lane = self._pool.take()
         code, written = lane.call_procedure(number, name, ctx, args)
-        self._end_transaction(ctx, name)
+        self._host.end_transaction(ctx, name)
         if code:
             lane.stop()
             message = written.decode(errors="replace")
             raise ModuleError(_code_message(f"procedure {name!r}", code, message))
-        self._give_back(lane)
+        self._pool.give_back(lane)
         return written
 
     def call_handler(
@@ -114,40 +110,22 @@ class WasmExecutor:
         """Answer an HTTP request, outside of any transaction."""
         what = f"HTTP handler {name!r}"
         self._check_export(abi.HTTP_HANDLER, what)
-        lane = self._take_lane()
+        lane = self._pool.take()
         code, written, body = lane.call_handler(
             number, name, ctx, encode_request(request), request.body
         )
-        self._end_transaction(ctx, name)
+        self._host.end_transaction(ctx, name)
         if code:
             lane.stop()
             raise ModuleError(_code_message(what, code, written.decode(errors="replace")))
-        self._give_back(lane)
+        self._pool.give_back(lane)
         try:
             return decode_response(written, body)
         except (DecodeError, TypeMismatch) as error:
             raise ModuleError(f"{what} answered what is no response: {error}") from error
 
-    def _take_lane(self) -> Lane:
-        try:
-            return self._idle.pop()
-        except IndexError:
-            return Lane(self._module, self._host, self._limits, gives_way=True)
-
-    def _give_back(self, lane: Lane) -> None:
-        if len(self._idle) < _IDLE_MAX and not self._is_closed:
-            self._idle.append(lane)
-        else:
-            lane.stop()
-
-    def _end_transaction(self, ctx: ProcedureContext, name: str) -> None:
-        """Undo what a procedure left open."""
-        if ctx.call.end():
-            self._host.log(
-                0,
-                f"aborting dangling anonymous transaction in procedure {name}",
-                function=name,
-            )
+    def _new_lane(self) -> Lane:
+        return Lane(self._module, self._host, self._limits, gives_way=True)
 
     def _check_export(self, export: str, what: str) -> None:
         if export not in self._module.exports:
@@ -155,11 +133,8 @@ class WasmExecutor:
 
     def close(self) -> None:
         """End it. A procedure that still runs ends its own lane."""
-        self._is_closed = True
         self._main.stop()
-        with suppress(IndexError):
-            while True:
-                self._idle.pop().stop()
+        self._pool.close()
 
 
 def _code_message(what: str, code: int, message: str) -> str:

@@ -1,0 +1,229 @@
+"""`Database.call_many` on a module in JavaScript, whose next call is prepared during the present one."""
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.helpers.raw_bundles import bundle, open_bundle
+
+import stdb
+
+pytest.importorskip("py_mini_racer")
+
+#: Inserts `n` with the time of the call; some numbers do it and go wrong then.
+ADD = """
+const n = args.getBigUint64(0, true);
+sys.datastore_insert_bsatn(table("account"), row(n, timestamp), 16);
+calls++;
+if (n === 66n) throw new SenderError("66 is none");
+if (n === 77n) throw new RangeError("77");
+if (n === 88n) for (;;);
+"""
+COUNT = 'sys.datastore_insert_bsatn(table("account"), row(1000, calls), 16);'
+
+
+@pytest.fixture(params=["memory", "callback"], autouse=True)
+def crossing(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each test runs both ways: through shared memory, and by callback."""
+    monkeypatch.setattr("stdb.runtime.js.lane.can_run_beside", lambda: request.param == "memory")
+
+
+@pytest.fixture
+def db(tmp_path: Path) -> Iterator[stdb.Database]:
+    with open_bundle(tmp_path, text()) as database:
+        yield database
+
+
+def text(add: str = ADD) -> str:
+    return bundle({"add": add, "count": COUNT}, parameters=", n: stdb.u64", head="let calls = 0;")
+
+
+def ids(database: stdb.Database) -> list[int]:
+    return [row.id for row in database.tables.account]
+
+
+def counted(database: stdb.Database) -> int:
+    """Return how many calls the module has counted in its globals."""
+    database.call("count", 0)
+    return next(row.value for row in database.tables.account if row.id == 1000)
+
+
+def kinds(outcomes: list[stdb.Error | None]) -> list[str]:
+    return [type(outcome).__name__ for outcome in outcomes]
+
+
+# -- calls that fail ---------------------------------------------------------------------------------
+
+
+def test_a_call_that_fails_leaves_the_others_alone(db: stdb.Database) -> None:
+    outcomes = db.call_many("add", [(1,), (66,), (2,), (77,), (1,), (3,)])
+    assert kinds(outcomes) == [
+        "NoneType", "ReducerError", "NoneType", "ModuleError", "ModuleError", "NoneType",
+    ]  # fmt: skip
+    assert str(outcomes[1]) == "66 is none"
+    assert "Uncaught RangeError: 77" in str(outcomes[3])
+    assert ids(db) == [1, 2, 3]
+    db.check()
+
+
+def test_arguments_that_are_none_fail_in_their_turn(db: stdb.Database) -> None:
+    outcomes = db.call_many("add", [(1,), ("x",), (), (-1,), [2], (True,), (3,)])
+    assert kinds(outcomes) == [
+        "NoneType", "TypeMismatch", "UsageError", "TypeMismatch", "NoneType", "TypeMismatch",
+        "NoneType",
+    ]  # fmt: skip
+    assert ids(db) == [1, 2, 3]
+
+
+def test_what_is_no_tuple_ends_it_after_the_calls_before(db: stdb.Database) -> None:
+    with pytest.raises(stdb.UsageError, match=r"\[\(5,\)\], not 5"):
+        db.call_many("add", [(1,), (2,), 5, (3,)])  # type: ignore[list-item]
+    assert ids(db) == [1, 2]
+
+
+def test_a_call_that_ends_the_isolate_is_undone_and_the_next_one_runs_in_a_new_one(
+    tmp_path: Path,
+) -> None:
+    with open_bundle(tmp_path, text(), limits=stdb.Limits(time_s=1.0)) as db:
+        outcomes = db.call_many("add", [(1,), (2,), (88,), (3,)])
+        assert kinds(outcomes) == ["NoneType", "NoneType", "ModuleError", "NoneType"]
+        assert ids(db) == [1, 2, 3]
+        db.check()
+        assert counted(db) == 1  # it began anew
+
+
+def test_an_interrupt_undoes_the_call_it_strikes_and_keeps_those_before(db: stdb.Database) -> None:
+    import _thread
+
+    timer = threading.Timer(0.5, _thread.interrupt_main)
+    timer.start()
+    with pytest.raises(KeyboardInterrupt):
+        db.call_many("add", [(1,), (2,), (88,), (3,)])
+    timer.join()
+    assert ids(db) == [1, 2]
+    assert db.call_many("add", [(3,), (4,)]) == [None, None]
+    assert ids(db) == [1, 2, 3, 4]
+    db.check()
+
+
+def test_a_transaction_that_is_too_large_is_undone(tmp_path: Path) -> None:
+    """It is stopped at a write, which the module no longer waits for."""
+    body = """
+    const n = args.getBigUint64(0, true), t = table("account");
+    for (let k = 0n; k < n; k++) sys.datastore_insert_bsatn(t, row(n * 1000000n + k, 0), 16);
+    """
+    filling = bundle({"fill": body}, parameters=", n: stdb.u64")
+    with open_bundle(tmp_path, filling, memory_limit=100_000) as db:
+        outcomes = db.call_many("fill", [(3,), (100_000,), (2,)])
+        assert kinds(outcomes) == ["NoneType", "MemoryLimitError", "NoneType"]
+        assert len(ids(db)) == 5
+        db.check()
+
+
+# -- what lies between two calls -----------------------------------------------------------------------
+
+
+def test_a_generator_sees_what_the_calls_before_have_done(db: stdb.Database) -> None:
+    seen = []
+
+    def calls() -> Iterator[tuple[int]]:
+        for number in (1, 2, 3):
+            seen.append(ids(db))
+            yield (number,)
+            db.call("add", 10 + number)
+
+    assert db.call_many("add", calls()) == [None, None, None]
+    assert seen == [[], [1, 11], [1, 11, 2, 12]]
+
+
+def test_what_a_generator_raises_passes_and_the_calls_before_are_done(db: stdb.Database) -> None:
+    def calls() -> Iterator[tuple[int]]:
+        yield (1,)
+        yield (2,)
+        raise LookupError("no more")
+
+    with pytest.raises(LookupError, match="no more"):
+        db.call_many("add", calls())
+    assert ids(db) == [1, 2]
+
+
+def test_calls_that_are_added_meanwhile_are_made_too(db: stdb.Database) -> None:
+    with db.connect() as conn:
+        conn.subscribe("SELECT * FROM account")
+        calls = [(1,)]
+        conn.db.account.on_insert(
+            lambda _event, row: calls.append((row.id + 1,)) if row.id < 5 else None
+        )
+        assert db.call_many("add", calls) == [None] * 5
+    assert ids(db) == [1, 2, 3, 4, 5]
+
+
+def test_a_listener_may_call_the_database(db: stdb.Database) -> None:
+    with db.connect() as conn:
+        conn.subscribe("SELECT * FROM account")
+        conn.db.account.on_insert(
+            lambda _event, row: db.call("add", row.id + 100) if row.id < 100 else None
+        )
+        assert db.call_many("add", [(1,), (66,), (2,)])[::2] == [None, None]
+    assert ids(db) == [1, 101, 2, 102]
+
+
+def test_other_threads_call_in_between(db: stdb.Database) -> None:
+    def work(start: int) -> None:
+        outcomes = db.call_many("add", [(start + n,) for n in range(100)])
+        assert outcomes == [None] * 100
+
+    threads = [threading.Thread(target=work, args=(1000 * k,)) for k in range(2, 5)]
+    for thread in threads:
+        thread.start()
+    for n in range(100):
+        db.call("add", 100_000 + n)
+    for thread in threads:
+        thread.join()
+    assert len(ids(db)) == 400
+    db.check()
+    assert counted(db) == 400  # no call was begun twice
+
+
+# -- each is a transaction -----------------------------------------------------------------------------
+
+
+def test_the_module_sees_the_time_that_the_log_has(tmp_path: Path) -> None:
+    file = tmp_path / "bundle.js"
+    file.write_text(text())
+    with stdb.Database(file, tmp_path / "data") as db:
+        db.call_many("add", [(1,), (66,), (2,), (3,)])
+        logged = [(t.arguments[0], t.timestamp.micros) for t in db.history() if t.reducer == "add"]
+        assert logged == [(row.id, row.value) for row in db.tables.account]
+        assert [number for number, _ in logged] == [1, 2, 3]
+        times = [micros for _, micros in logged]
+        assert times == sorted(times)
+
+
+def test_a_subscriber_is_told_of_each_commit(db: stdb.Database) -> None:
+    with db.connect() as conn:
+        conn.subscribe("SELECT * FROM account")
+        told: list[Any] = []
+        conn.db.account.on_insert(lambda event, row: told.append((event, row)))
+        db.call_many("add", [(1,), (66,), (2,), (3,)])
+        assert [row.id for _, row in told] == [1, 2, 3]
+        assert len({id(event) for event, _ in told}) == 3
+        assert [event.timestamp.micros for event, _ in told] == [row.value for _, row in told]
+
+
+def test_a_sender_who_may_not_call_is_refused_each_time(db: stdb.Database) -> None:
+    outcomes = db.call_many("add", [(1,), (2,)], sender="ann")  # type: ignore[arg-type]
+    assert kinds(outcomes) == ["TypeMismatch", "TypeMismatch"]
+    assert db.call_many("add", [(1,), (2,)], sender=stdb.Identity(5)) == [None, None]
+
+
+def test_another_module_may_take_over_in_the_middle(db: stdb.Database, tmp_path: Path) -> None:
+    other = tmp_path / "changed.js"
+    other.write_text(text(ADD.replace("row(n, timestamp)", "row(n + 500n, timestamp)")))
+    with db.connect() as conn:
+        conn.subscribe("SELECT * FROM account")
+        conn.db.account.on_insert(lambda _event, row: db.publish(other) if row.id == 2 else None)
+        assert db.call_many("add", [(1,), (2,), (3,), (4,)]) == [None] * 4
+    assert ids(db) == [1, 2, 503, 504]
