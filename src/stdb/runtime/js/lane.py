@@ -11,20 +11,16 @@ on V8's thread, which acts for the one that waits.
 
 from __future__ import annotations
 
-import ctypes
-import os
-import resource
-import sys
 import time
 from contextlib import suppress
-from functools import cache, partial
+from functools import cache
 from importlib.resources import files
-from pathlib import Path
 from queue import Empty, SimpleQueue
 from threading import get_ident
 from typing import TYPE_CHECKING, Final
 
 from . import channel as ch
+from .machine import can_run_beside, give_way, resident_memory, want_short_naps
 from .v8 import Isolate, ScriptError
 
 if TYPE_CHECKING:
@@ -63,8 +59,8 @@ _NAP_S: Final = 1e-6
 #: How many naps lie between two looks at the clock.
 _NAPS_PER_CHECK: Final = 16
 _STEPS_PER_CHECK: Final = 1 << 16
-_PR_SET_TIMERSLACK: Final = 29
-_give_way = getattr(os, "sched_yield", partial(time.sleep, 0))
+#: The threads whose naps are short.
+_prepared: set[int] = set()
 #: Senders and connections that JavaScript remembers by number; beyond that, numbers begin again.
 _REMEMBERED_MAX: Final = 65_536
 
@@ -100,7 +96,7 @@ class Lane:
         sizes = [self._isolate.number(size) for size in (ch.DATA_SIZE, ch.JOB_SIZE)]
         made = self._isolate.call(shim, *sizes, self._isolate.function(self._answer))
         memory = self._isolate.memory(self._isolate.item(made, "buffer"))
-        self._isolate.call(self._isolate.function(_want_short_naps))
+        self._isolate.call(self._isolate.function(want_short_naps))
         self._functions = {
             name: self._isolate.item(made, name)
             for name in ("loop", "parked", "begin", "loaded", "failed")
@@ -181,21 +177,21 @@ class Lane:
         """
         if self.is_lost:
             raise NotStarted("the isolate is no more")
-        # The same number, most of the time: numbers of 256 bits are not quick to compare.
-        if sender is not self._sender:
-            self._know_sender(sender)
-        if connection is not self._connection:
-            self._know_connection(connection)
         words, memory, size = self.words, self.memory, len(args)
-        _pack_header(
-            memory, ch.JOB, kind, id, self._sender_number, self._connection_number, size, split,
-            micros,
-        )  # fmt: skip
-        if size <= ch.ARGS_MAX:
-            memory[ch.ARGS : ch.ARGS + size] = args
-        else:
-            self._long = args
         try:
+            # The same number, most of the time: numbers of 256 bits are not quick to compare.
+            if sender is not self._sender:
+                self._know_sender(sender)
+            if connection is not self._connection:
+                self._know_connection(connection)
+            _pack_header(
+                memory, ch.JOB, kind, id, self._sender_number, self._connection_number, size,
+                split, micros,
+            )  # fmt: skip
+            if size <= ch.ARGS_MAX:
+                memory[ch.ARGS : ch.ARGS + size] = args
+            else:
+                self._long = args
             if words[ch.BY_CALLBACK] and self._goes_by_callback():
                 self._run_by_callback(meanwhile)
                 ended = ch.ENDED
@@ -208,7 +204,8 @@ class Lane:
                     meanwhile()
                 ended = self._serve()
         except BaseException:
-            # Only the end of the isolate ends what runs in it, whatever that is.
+            # Only the end of the isolate ends what runs in it, whatever that is; and what it was
+            # told half is not told again.
             self.close()
             raise
         if ended == ch.DONE:
@@ -270,20 +267,20 @@ class Lane:
                     self._serve_slowly(began)
                     looks = 0
             began = began or time.monotonic()
-            self._check(began, _resident_memory())
+            self._check(began, resident_memory())
 
     def _serve_slowly(self, began: float) -> None:
         """Wait for the next request without keeping the processor."""
         words = self.words
         if get_ident() not in _prepared:
-            _want_short_naps()
+            want_short_naps()
             _prepared.add(get_ident())
         memory = 0
         for naps in range(1 << 62):
             if words[ch.REQUEST]:
                 return
             if naps < _YIELDS_MAX:
-                _give_way()
+                give_way()
                 continue
             time.sleep(_NAP_S)
             if naps % _NAPS_PER_CHECK:
@@ -295,7 +292,7 @@ class Lane:
                 self._start_loop(self._number - 1)
             elif words[ch.RUNNING] == ch.ASKED_TO_RUN:
                 self._check_start(began)
-            memory = memory or _resident_memory()
+            memory = memory or resident_memory()
             self._check(began, memory)
 
     def _check(self, began: float, memory: int) -> None:
@@ -304,7 +301,7 @@ class Lane:
         if limits.time_s is not None and time.monotonic() - began > limits.time_s:
             raise LaneError(f"it took longer than {limits.time_s:g} s and was ended")
         # The heap has a limit that V8 keeps; the memory of buffers is not in it.
-        grown = _resident_memory() - memory
+        grown = resident_memory() - memory
         if self._isolate.is_out_of_memory or grown > limits.memory_bytes:
             raise LaneError(
                 f"it wanted more than {limits.memory_bytes:,} bytes of memory and was ended"
@@ -386,7 +383,7 @@ class Lane:
                 raise self._failure
             if self.words[ch.A1] == _NOT_BEGUN:
                 self._check_start(began)
-            memory = memory or _resident_memory()
+            memory = memory or resident_memory()
             self._check(began, memory)
 
     def _answer(self) -> None:
@@ -470,31 +467,6 @@ class Lane:
 
 def _run(operation: Operation) -> None:
     operation()
-
-
-def can_run_beside() -> bool:
-    """Whether V8's thread and the one that calls can run at the same time."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0)) > 1
-    return (os.cpu_count() or 1) > 1
-
-
-#: The threads whose naps are short.
-_prepared: set[int] = set()
-
-
-def _want_short_naps() -> None:
-    """Ask the system to end the naps of this thread when they are over: Linux likes 50 µs more."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_TIMERSLACK, 1, 0, 0, 0)
-
-
-def _resident_memory() -> int:
-    """Return the memory of the process in bytes; where nobody tells, the most it ever had."""
-    with suppress(OSError), Path("/proc/self/statm").open("rb") as file:
-        return int(file.read().split()[1]) * resource.getpagesize()
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024
 
 
 @cache
