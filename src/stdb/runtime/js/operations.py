@@ -182,6 +182,11 @@ class DatastoreOperations:
         key, entry = index.point(self._lane.given())
         if self.reads is not None:
             self.reads.key(index.of.table, index.position, key)
+        if entry is not None and index.index.unique:
+            row = index.of.encode(entry)
+            if len(row) <= ch.DATA_SIZE:
+                self._lane.give(row)
+                return
         self._give_encoded(index, rows_of(entry))
 
     def _scan_range(self) -> None:
