@@ -357,15 +357,24 @@ class DatabaseLocked(Error):
         The process that has it.
     host : str
         The machine on which it runs; empty where that was not noted.
+    since : str
+        When it took the lock, in UTC; empty where that was not noted.
     """
 
     def __init__(
-        self, message: str, *, path: str = "", pid: int | None = None, host: str = ""
+        self,
+        message: str,
+        *,
+        path: str = "",
+        pid: int | None = None,
+        host: str = "",
+        since: str = "",
     ) -> None:
         super().__init__(message)
         self.path = path
         self.pid = pid
         self.host = host
+        self.since = since
 
 
 class DatabaseNotFound(Error, FileNotFoundError):

@@ -1,6 +1,7 @@
 """The command beside another process, which has the database open."""
 
 import json
+import re
 import signal
 import sys
 import threading
@@ -23,8 +24,9 @@ def test_queries_work_and_changes_are_told_why_not(
         ("delete", "shop", "--yes"),
     ):
         printed = shop(*words, code=1)
-        assert "open" in printed
-        assert "Queries, logs and subscriptions work beside it" in printed
+        assert re.search(r"the database is open in process \d+( \(.*\))?, since 20", printed)
+        assert "make them in that process, or end it first" in printed
+        assert "Queries (SELECT), logs, describe, subscribe" in printed
     assert "salt" in shop("sql", "shop", "SELECT name FROM item")
 
 
@@ -54,6 +56,7 @@ def test_a_subscription_follows_until_there_were_enough_updates(
 def test_the_log_is_followed_until_ctrl_c(shop: Command, opened: Callable[[str], None]) -> None:
     process = shop.start("logs", "shop", "--follow", "--level", "info")
     assert process.stdout is not None
+    assert "INFO: Database initialized" in process.stdout.readline()
     assert "adding tea" in process.stdout.readline()
     assert "adding milk" in process.stdout.readline()
     opened('["add", "salt", 1]')

@@ -83,7 +83,7 @@ def test_calls_have_arguments_callers_and_results(shop: Command) -> None:
     assert shop("call", "shop", "total") == "7.5\n"
     assert "2" in shop("sql", "shop", "SELECT COUNT(*) AS n FROM visitor")  # the caller connects
     for words, message in (
-        (("add", "oil"), "2 parameters were expected, but 1 were provided:"),
+        (("add", "oil"), "2 parameters were expected, but 1 was provided:"),
         (("add", "oil", "dear"), "add, argument 'price': dear is no f64 in JSON"),
         (("ad", "oil", "1"), "did you mean 'add'"),
         (("give", "99", somebody), "there is no item 99"),

@@ -86,6 +86,7 @@ def _locked(directory: Path, holder: str) -> DatabaseLocked:
         path=str(directory),
         pid=pid,
         host=host,
+        since=since,
     )
 
 

@@ -26,7 +26,11 @@ def make_beside(
         DirectoryLock(path).release()  # nobody is at it: a crash left it behind
         shutil.rmtree(path)
     try:
-        Database(module, path, owner=owner, identity=identity, durability=durability).close()
+        with Database(
+            module, path, owner=owner, identity=identity, durability=durability
+        ) as database:
+            # The first line of a log that people look at to see whether it worked.
+            database._logs.system("Info", "Database initialized")
     except BaseException:
         shutil.rmtree(path, ignore_errors=True)
         raise

@@ -58,9 +58,12 @@ def _call(database: Database, function: str, texts: tuple[str, ...], sender: Ide
     parameters = declared.parameters
     needed = sum(parameter.default is MISSING for parameter in parameters)
     if not needed <= len(texts) <= len(parameters):
+        expected = (
+            "1 parameter was" if len(parameters) == 1 else f"{len(parameters)} parameters were"
+        )
+        provided = "1 was" if len(texts) == 1 else f"{len(texts)} were"
         raise UsageError(
-            f"{len(parameters)} parameters were expected, but {len(texts)} were provided:\n"
-            f"  {signature(function, parameters)}"
+            f"{expected} expected, but {provided} provided:\n  {signature(function, parameters)}"
         )
     values = [
         _value(parameter, text, function)
