@@ -15,6 +15,8 @@ from stdb import (
     ReducerContext,
     Row,
     ViewContext,
+    column,
+    index,
     primary_key,
     u8,
     u32,
@@ -198,3 +200,76 @@ def test_views_are_computed_anew(db: Database) -> None:
         assert calls == [1]
         db.call("train", 1)
         assert [(row.level, row.version) for row in conn.db.mine] == [(3, 2)]
+
+
+def test_rows_that_are_their_own_keys_are_replaced_without_a_callback() -> None:
+    def make_tags() -> tuple[Module, type[Any]]:
+        module = Module("tags")
+
+        @module.table(public=True, name="tag")
+        class Tag(Row):
+            owner: Identity
+            text: str
+
+        @module.view(public=True)
+        def mine(ctx: ViewContext) -> list[Tag]:
+            return [tag for tag in ctx.db.tag if tag.owner == ctx.sender]
+
+        return module, Tag
+
+    module, tag = make_tags()
+    with Database(module) as db, db.connect(identity=ANN) as conn:
+        with db.transaction() as tx:
+            tx.db.tag.insert_many([tag(owner=ANN, text="a"), tag(owner=db.owner, text="b")])
+        conn.subscribe("SELECT * FROM tag", "SELECT * FROM mine")
+        events: list[Event] = []
+        conn.on_event(events.append)
+        module, tag = make_tags()
+        db.publish(module)
+        assert events == [], "no row has changed"
+        assert {type(row) for row in conn.db.tag} == {tag}
+        assert set(conn.db.tag) == set(db.tables.tag)
+        assert [row.text for row in conn.db.mine] == ["a"]
+        with db.transaction() as tx:
+            tx.db.tag.delete(tag(owner=ANN, text="a"))
+        assert len(conn.db.mine) == 0
+
+
+def test_a_cache_that_was_only_looked_at_follows_the_new_module() -> None:
+    def make_ranks(marker: Any) -> tuple[Module, type[Any]]:
+        module = Module("ranks")
+
+        @module.table(public=True, name="rank")
+        class Rank(Row):
+            id: u32 = primary_key()
+            level: u8 = marker
+
+        return module, Rank
+
+    with Database(make_ranks(column())[0]) as db, db.connect() as conn:
+        events: list[Event] = []
+        conn.on_event(events.append)
+        assert len(conn.db.rank) == 0, "nobody has subscribed to anything"
+        module, rank = make_ranks(index())
+        db.publish(module)
+        conn.subscribe(rank)
+        with db.transaction() as tx:
+            row = tx.db.rank.insert(rank(id=1, level=5))
+        assert list(conn.db.rank.level.filter(5)) == [row]
+        assert events[-1].changes[rank].inserted == (row,)
+
+
+def test_clients_that_share_a_query_all_follow_the_new_tables(db: Database) -> None:
+    with db.connect() as one, db.connect(identity=ANN) as two, db.connect(identity=ANN) as three:
+        for conn in (one, two, three):
+            conn.subscribe("SELECT * FROM player")
+            conn.subscribe("SELECT * FROM player", "SELECT * FROM mine")
+        module, player = make(2)
+        db.publish(module)
+        for conn in (one, two, three):
+            assert {type(row) for row in conn.db.player} == {player}
+        db.call("train", 1)
+        for conn in (one, two, three):
+            assert set(conn.db.player) == set(db.tables.player)
+            assert conn.db.player.id.find(1).level == 3
+        assert [row.level for row in three.db.mine] == [3]

@@ -188,6 +188,7 @@ def test_with_on_error_a_wrong_query_is_reported_to_the_handle(db: Database) -> 
         ("DELETE FROM user", "a subscription is a SELECT"),
         ("SELECT u.* FROM user u JOIN tag t ON u.name = t.text", "index"),
         ("SELECT u.* FROM user u JOIN bell ON u.level = bell.tone", "event"),
+        ("SELECT u.* FROM bell JOIN user u ON u.level = bell.tone", "no rows after"),
     ],
 )
 def test_what_a_subscription_cannot_be(db: Database, sql: str, message: str) -> None:

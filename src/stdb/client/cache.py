@@ -333,7 +333,19 @@ class TableCache(_Hot):
                 else:
                     change.updated.append((old, new))
         change.inserted += [row for key, row in rows.items() if key not in self.rows]
+        if change.deleted and change.inserted:
+            _leave_out_same(change, encode_old, encode_new)
         return change
+
+
+def _leave_out_same(
+    change: Change, encode_old: Callable[[Any], bytes], encode_new: Callable[[Any], bytes]
+) -> None:
+    """Leave out rows that went and came: a row that is its own key has another in another class."""
+    went = {encode_old(row) for row in change.deleted}
+    came = {encode_new(row) for row in change.inserted}
+    change.deleted = [row for row in change.deleted if encode_old(row) not in came]
+    change.inserted = [row for row in change.inserted if encode_new(row) not in went]
 
 
 __all__ = ["Change", "IndexInfo", "Lost", "Pair", "TableCache", "TableInfo"]

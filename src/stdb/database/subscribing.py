@@ -61,6 +61,7 @@ class Subscribing:
         self._evaluator: Evaluator | None = None
         self._infos: dict[Table, TableInfo] = {}
         self.dispatcher = database._dispatcher = Dispatcher(database._due)
+        self._store.schema_listeners.append(self._schema_changed)
 
     def _evaluating(self) -> Evaluator:
         if self._evaluator is None:
@@ -70,7 +71,6 @@ class Subscribing:
             self._evaluator = Evaluator(
                 self._store, database._micros, database._due, database._dispatcher.progress
             )
-            self._store.schema_listeners.append(self._schema_changed)
         return self._evaluator
 
     def micros(self) -> int:
@@ -330,17 +330,22 @@ class Subscribing:
 
         Called again after an interrupt, it goes on with what is left.
         """
-        evaluator = self._evaluating()
         by_name = self._store.by_name
         self._infos = {t: info for t, info in self._infos.items() if by_name.get(t.name) is t}
-        stale = {
-            query for query in evaluator.queries.values() if not _is_up_to_date(query, by_name)
-        }
+        stale = [
+            (client, handle)
+            for client in list(self._database._connections)
+            for handle in list(client.handles)
+            if not all(_is_up_to_date(query, by_name) for query in handle._live or ())
+        ]
+        # All of them leave first: whoever shares a query would be given the old one again.
+        for client, handle in stale:
+            client.lose()
+            self._evaluating().unsubscribe(client, handle, handle._live)
+        for client, handle in stale:
+            self._follow(client, handle)
         lost = []
         for client in list(self._database._connections):
-            for handle in list(client.handles):
-                if stale.intersection(handle._live or ()):
-                    self._follow(client, handle)
             if any(_is_outdated(cache, by_name) for cache in client._caches.values()):
                 client.lose()
             if client._torn:
@@ -351,19 +356,17 @@ class Subscribing:
 
     def _follow(self, client: Client, handle: Subscription) -> None:
         """Subscribe a handle anew, to the tables as they are now, or end it with an error."""
-        evaluator = self._evaluating()
-        client.lose()
-        evaluator.unsubscribe(client, handle, handle._live)
         try:
             live = self._compile(client, handle)
         except Error as error:
+            handle._live = []
             item = ((0, self.micros(), None, None), None, Dropped(handle, None, error))
             self._put(client, item)
             return
         handle._live = live
         # Whoever keeps the views has moved what was held of the old ones to these.
         handle._views = _views_of(live)
-        evaluator.subscribe(client, handle, live)
+        self._evaluating().subscribe(client, handle, live)
 
 
 def _is_left(client: Client, item: object) -> bool:

@@ -82,6 +82,7 @@ def _check(sql: str, schema: Schema, rights: Rights) -> t.Query:
             )
         if len(fragment.sources) == 2:
             _check_join(fragment, fault)
+            _check_event(fragment, query.whole or 0, fault)
     return query
 
 
@@ -171,6 +172,17 @@ def _check_join(fragment: t.Fragment, fault: Fault) -> None:
         f"the join column of {table.name!r} needs an index: a subscription looks its rows up by it",
         fragment.sources[inner].position,
     )
+
+
+def _check_event(fragment: t.Fragment, returned: int, fault: Fault) -> None:
+    """Raise where rows of a table would be in the result by rows that are gone at once."""
+    other = fragment.sources[1 - returned]
+    if other.table.is_event:
+        raise fault(
+            f"event table {other.table.name!r} has no rows after its transaction, so nothing is "
+            f"joined with them: a subscription returns its rows ({other.alias}.*), or leaves it out",
+            other.position,
+        )
 
 
 __all__ = ["check_rule", "check_subscription", "declare_rule", "quoted"]
