@@ -212,8 +212,8 @@ class Replay:
         if flags & OUTPUTS:
             at_ += 1 + data[at_]
         if flags & MUTATIONS:
-            at_ = self._inserts(data, at_)
-            at_ = self._deletes(data, at_)
+            at_ = self._rows(data, at_, is_insert=True)
+            at_ = self._rows(data, at_, is_insert=False)
             if data[at_]:
                 at_ = self._truncates(data, at_)
             else:
@@ -228,8 +228,10 @@ class Replay:
                 self._dropped.clear()
         return at_
 
-    def _inserts(self, data: bytes, at_: int) -> int:
+    def _rows(self, data: bytes, at_: int, *, is_insert: bool) -> int:
+        """Apply the inserts or the deletes of a transaction, and return where they end."""
         end = len(data)
+        apply = self._insert if is_insert else self._delete_each
         count = data[at_]
         at_ += 1
         if count > 0x7F:
@@ -243,23 +245,25 @@ class Replay:
             table = self.tables.get(table_id)
             if table is None or table.is_stale:
                 table = self._make(table_id)
-            size = table.size
-            if size is not None and at_ + number * size > end:
+            if table.size is not None and at_ + number * table.size > end:
                 raise Overrun
             if self.notes:
-                self.note(table, data, at_, number, is_insert=True)
-            if table.is_plain and size:
-                rows = table.rows
-                present = len(rows) + number
-                after = at_ + number * size
-                for start in range(at_, after, size):
-                    rows[data[start : start + size]] = None
-                if len(rows) != present:
-                    raise Mismatch(f"a row is inserted into {self.name(table_id)} a second time")
-                at_ = after
-                continue
-            at_ = self._insert_each(table, data, at_, number)
+                self.note(table, data, at_, number, is_insert=is_insert)
+            at_ = apply(table, data, at_, number)
         return at_
+
+    def _insert(self, table: ReplayTable, data: bytes, at_: int, number: int) -> int:
+        size = table.size
+        if not table.is_plain or not size:
+            return self._insert_each(table, data, at_, number)
+        rows = table.rows
+        present = len(rows) + number
+        after = at_ + number * size
+        for start in range(at_, after, size):
+            rows[data[start : start + size]] = None
+        if len(rows) != present:
+            raise Mismatch(f"a row is inserted into {self.name(table.table_id)} a second time")
+        return after
 
     def _insert_each(self, table: ReplayTable, data: bytes, at_: int, number: int) -> int:
         end = len(data)
@@ -278,35 +282,18 @@ class Replay:
                 rows[row] = None
         return at_
 
-    def _deletes(self, data: bytes, at_: int) -> int:
+    def _delete_each(self, table: ReplayTable, data: bytes, at_: int, number: int) -> int:
         end = len(data)
-        count = data[at_]
-        at_ += 1
-        if count > 0x7F:
-            count, at_ = read_varint(data, at_ - 1)
-        for _ in range(count):
-            table_id = _U32(data, at_)[0]
-            number = data[at_ + 4]
-            at_ += 5
-            if number > 0x7F:
-                number, at_ = read_varint(data, at_ - 1)
-            table = self.tables.get(table_id)
-            if table is None or table.is_stale:
-                table = self._make(table_id)
-            if self.notes:
-                self.note(table, data, at_, number, is_insert=False)
-            rows, size, skip = table.rows, table.size, table.skip
-            is_plain = table.is_plain and table_id not in self._dropped
-            if size is not None and at_ + number * size > end:
-                raise Overrun
-            for _ in range(number):
-                after = at_ + size if size is not None else skip(data, at_, end)  # type: ignore[misc]
-                row = data[at_:after]
-                at_ = after
-                if is_plain and row in rows:
-                    del rows[row]
-                else:
-                    self._delete(table, row)
+        rows, size, skip = table.rows, table.size, table.skip
+        is_plain = table.is_plain and table.table_id not in self._dropped
+        for _ in range(number):
+            after = at_ + size if size is not None else skip(data, at_, end)  # type: ignore[misc]
+            row = data[at_:after]
+            at_ = after
+            if is_plain and row in rows:
+                del rows[row]
+            else:
+                self._delete(table, row)
         return at_
 
     def _delete(self, table: ReplayTable, row: bytes) -> None:
