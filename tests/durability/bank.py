@@ -1,5 +1,7 @@
 """A bank whose money is always the same: what the tests of durability write and read back."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -107,3 +109,16 @@ def balances(db: stdb.Database) -> dict[int, int]:
 def head(path: Path) -> Path:
     """The newest segment of the log."""
     return max((path / "clog").glob("*.stdb.log"))
+
+
+@contextmanager
+def together(db: stdb.Database) -> Iterator[None]:
+    """Have what is committed in here wait for the same sync, as if several threads had done it."""
+    log = db._log
+    assert log is not None
+    waits, log.waits = log.waits, False
+    try:
+        yield
+    finally:
+        log.waits = waits
+    log.settle()

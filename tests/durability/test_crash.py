@@ -10,6 +10,7 @@ import random
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -79,10 +80,19 @@ def write_for_ever(path: str, mode: str, seed: int) -> None:
         retain=rng.choice([None, 1, 2]),
     )
     sys.stdout.write("open\n")
-    while True:
-        db.call("step", rng.choice([0, 5, 200, 3000]))
-        sys.stdout.write(f"{db.durable_offset}\n")
-        sys.stdout.flush()
+    printing = threading.Lock()
+
+    def work() -> None:
+        while True:
+            db.call("step", rng.choice([0, 5, 200, 3000]))
+            with printing:
+                sys.stdout.write(f"{db.durable_offset}\n")
+                sys.stdout.flush()
+
+    # Threads that wait for each commit share syncs, and commits.
+    for _ in range(3 if mode == "sync" and seed % 2 else 0):
+        threading.Thread(target=work, daemon=True).start()
+    work()
 
 
 def crash_once(path: Path, mode: str, seed: int, lines_max: int) -> int:

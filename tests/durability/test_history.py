@@ -334,10 +334,12 @@ def test_a_backup_of_a_damaged_log_is_refused(path: Path, tmp_path: Path) -> Non
     with Database(bank, path=path, durability="sync") as db:
         for _ in range(3):
             db.call("transfer", 1, 2, 1)
+        assert db._log is not None
+        position = db._log.end[1] - 250  # behind that is room
         with head(path).open("r+b") as file:
-            file.seek(-250, 2)
+            file.seek(position)
             byte = file.read(1)
-            file.seek(-250, 2)
+            file.seek(position)
             file.write(bytes([byte[0] ^ 1]))
         with pytest.raises(stdb.CorruptLogError, match="the checksum is"):
             db.backup(tmp_path / "copy")

@@ -514,6 +514,32 @@ def test_a_child_without_its_parent_leaves_nothing(tmp_path: Path, way: str) -> 
 # -- the bytes of a page -------------------------------------------------------------------
 
 
+def test_a_child_that_hangs_is_killed(
+    tmp_path: Path, way: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody waits for it without end, and nothing of its snapshot stays."""
+    if way != "fork":
+        pytest.skip("there is no child")
+
+    def hang(*_: Any, **__: Any) -> None:
+        threading.Event().wait()
+
+    monkeypatch.setattr(snapshotting, "write_snapshot", hang)
+    with open_bank(tmp_path) as db:
+        fill(db, 1)
+        monkeypatch.setattr(snapshotting, "CHILD_SECONDS_MAX", 0.1)
+        with pytest.raises(stdb.DurabilityError, match=r"did not end within 0\.1 seconds"):
+            db.snapshot()
+        assert list((tmp_path / "snapshots").iterdir()) == []
+        assert any("did not end within" in record.message for record in db.logs())
+        assert db._log is not None
+        assert db._log.snapshots is not None
+        with db.transaction(readonly=True):
+            assert db._log.snapshots.take(db._state.offset)
+    # Closing the database has waited for the second one, and not without end either.
+    assert list((tmp_path / "snapshots").iterdir()) == []
+
+
 def test_the_page_of_the_specification() -> None:
     row_type = at.product(id=at.U32, name=at.STRING)
     writer = pages.PageWriter(row_type, lambda _: b"")

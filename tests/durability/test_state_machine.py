@@ -14,10 +14,12 @@ from hypothesis.stateful import (
     precondition,
     rule,
 )
+from tests.durability.bank import together
 
 import stdb
 from stdb import Database, Module, Row, f64, index, primary_key, u8, u64, unique
 from stdb.durability.files import Disk
+from stdb.durability.format import frame
 
 things = Module("things")
 
@@ -113,6 +115,14 @@ class Durability(RuleBasedStateMachine):
             tx.rollback()
         assert self.state() == self.states[-1]
 
+    @rule(names=st.lists(KEYS, min_size=2, max_size=5), size=FLOATS)
+    def change_together(self, names: list[int], size: float) -> None:
+        """Transactions of several threads that wait for the same sync."""
+        with together(self.db):
+            for name in names:
+                self.add(name, size, [])
+                self.take_away(name, str(name))
+
     @precondition(lambda self: self.mode == "async")
     @rule()
     def flush(self) -> None:
@@ -136,9 +146,12 @@ class Durability(RuleBasedStateMachine):
         self.db = Database(things, path=self.path, **self.options)
         assert self.state() == self.states[-1]
 
-    @rule(cut=st.integers(0, 40))
-    def crash(self, cut: int) -> None:
-        """End as a killed process does, and lose some bytes of the end if none were durable."""
+    @rule(cut=st.integers(0, 40), begun=st.integers(0, 80))
+    def crash(self, cut: int, begun: int) -> None:
+        """End as a killed process does, and lose some bytes of the end if none were durable.
+
+        With "sync", another commit may have begun to be written over the room that there was.
+        """
         log = self.db._log
         assert log is not None
         assert log.snapshots is not None
@@ -151,6 +164,11 @@ class Durability(RuleBasedStateMachine):
                 size = written.position
                 with written.file.path.open("r+b") as file:
                     file.truncate(max(10, size - cut))
+            elif self.mode == "sync" and written.room > written.position:
+                commit = frame(written.next_offset, 0, bytes(range(1, 100)))
+                with written.file.path.open("r+b") as file:
+                    file.seek(written.position)
+                    file.write(commit[: min(begun, written.room - written.position)])
         self.db = Database(things, path=self.path, **self.options)
         now = self.state()
         assert now in self.states

@@ -262,8 +262,9 @@ class Durable(Core):
     def backup(self, path: str | os.PathLike[str]) -> int:
         """Copy the database to another directory while it runs; return the last transaction in it.
 
-        Nobody has to wait: what is committed meanwhile is not in the copy. The copy is a database
-        like any other, with the same identity; it appears whole or not at all.
+        Nobody has to wait: what is committed meanwhile is not in the copy, except for transactions
+        that share a commit with the last one (``durability="sync"``). The copy is a database like
+        any other, with the same identity; it appears whole or not at all.
 
         Parameters
         ----------

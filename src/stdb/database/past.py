@@ -54,9 +54,7 @@ def backup(database: Durable, target: str | os.PathLike[str]) -> int:
 
     path = _path_of(database, "there are no files to copy; see stdb.export_database")
     with _held(database):
-        stop = _reach(database)
-        backup_files(path, as_path(target).absolute(), stop)
-    return stop - 1
+        return backup_files(path, as_path(target).absolute(), _reach(database)) - 1
 
 
 def _path_of(database: Durable, otherwise: str) -> Path:

@@ -1,7 +1,8 @@
 """A copy of a database's files, made while it runs.
 
 The log is append-only and what is behind a commit does not change, so that nobody has to wait: the
-segments are copied as they are, the newest one up to the last transaction that belongs to the copy.
+segments are copied as they are, the newest one up to the commit with the last transaction that
+belongs to the copy. Others that share that commit belong to it too.
 Its checksums are verified on the way. The newest snapshot goes along, since the log may not reach
 back to the beginning, and since recovery is faster with it.
 """
@@ -22,16 +23,21 @@ if TYPE_CHECKING:
 
 
 class _End(NamedTuple):
-    """Where a copy of a log ends: in which segment, and at which (decompressed) byte of it."""
+    """Where a copy of a log ends: in which segment, and at which (decompressed) byte of it.
+
+    `stop` is the number behind the last transaction before that.
+    """
 
     segment: Segment
     position: int
+    stop: int
 
 
-def backup(path: Path, target: Path, stop: int) -> None:
-    """Copy the database at `path` as it was before transaction `stop`.
+def backup(path: Path, target: Path, stop: int) -> int:
+    """Copy the database at `path` with all that was before transaction `stop`.
 
     The caller sees to it that nothing is deleted meanwhile, and that all of it is on the disk.
+    Returns the number behind the last transaction in the copy.
 
     Raises
     ------
@@ -54,6 +60,7 @@ def backup(path: Path, target: Path, stop: int) -> None:
     if end is not None:
         last = partial / "clog" / end.segment.path.name
         _write(last, _prefix(end.segment, end.position))
+        stop = end.stop
     files.sync_directory(partial / "clog")
     snapshots = path / SNAPSHOTS_DIRECTORY
     fitting = [place for place in list_snapshots(snapshots) if place.offset < stop]
@@ -64,6 +71,7 @@ def backup(path: Path, target: Path, stop: int) -> None:
     files.sync_directory(partial)
     files.rename(partial, target)
     files.sync_directory(target.parent)
+    return stop
 
 
 def _measure(log: Path, stop: int) -> tuple[list[Segment], _End | None]:
@@ -79,7 +87,8 @@ def _measure(log: Path, stop: int) -> tuple[list[Segment], _End | None]:
             version.file.close()
             frame = COMMIT_HEADERS[version.version].size + len(commit.body) + 4
             whole = [other for other in reader.segments if other.start < segment.start]
-            return whole, _End(segment, commit.position + frame)
+            after = commit.offset + commit.size
+            return whole, _End(segment, commit.position + frame, after)
     raise CorruptLogError(
         f"{log}: the log ends with transaction {reader.tail.next_offset - 1}, before {stop - 1}",
         file=str(log),

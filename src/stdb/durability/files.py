@@ -7,12 +7,16 @@ harmless), data to be on the disk, names to be on the disk, and replacing by ren
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+#: What a system says that knows no write which is also a sync.
+_UNKNOWN = (errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL)
 
 
 class File:
@@ -35,6 +39,23 @@ class File:
         written = _pwrite(self.fd, data, position)
         while written < len(data):
             written += _pwrite(self.fd, memoryview(data)[written:], position + written)
+
+    def write_through(self, position: int, data: bytes) -> None:
+        """Write all of `data` from `position` on, and return when it is on the disk.
+
+        The rest of the file need not be: this is for places where the file had bytes before.
+        """
+        written = 0
+        if _RWF_DSYNC and Disk.can_write_through:
+            try:
+                written = os.pwritev(self.fd, (data,), position, _RWF_DSYNC)
+            except OSError as error:
+                if error.errno not in _UNKNOWN:
+                    raise
+                Disk.can_write_through = False
+        if written < len(data):
+            self.write_at(position + written, data[written:])
+            self.sync()
 
     def sync(self) -> None:
         """Return when what was written is on the disk."""
@@ -66,6 +87,8 @@ def _seek_and_write(fd: int, data: bytes | memoryview, position: int) -> int:
 
 
 _pwrite = getattr(os, "pwrite", _seek_and_write)
+#: One call of the system instead of two: for each of them a thread gives the interpreter away.
+_RWF_DSYNC: int = getattr(os, "RWF_DSYNC", 0) if hasattr(os, "pwritev") else 0
 
 
 class Files:
@@ -112,3 +135,4 @@ class Disk:
 
     files: Files = Files()
     segment_bytes_max: int = 1 << 30
+    can_write_through: bool = True

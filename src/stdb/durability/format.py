@@ -20,7 +20,7 @@ offset  size  field
 ======  ====  =========================================================
 0       8     number of its first transaction
 8       8     epoch: the term of the writer; 0 while there is only one
-16      2     how many transactions it holds; we write 1
+16      2     how many transactions it holds; we write 1, or as many as share a sync
 18      4     size of the transactions in bytes
 22      ...   the transactions, one after another, without a length each
 then    4     CRC32C of everything before, this commit's header included
@@ -47,9 +47,12 @@ Source: SpacetimeDB documentation, commit log format, 2.8.
 from __future__ import annotations
 
 from struct import Struct
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from google_crc32c import extend
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 MAGIC: Final = b"(ds)^2"
 #: The header of the segments that we write.
@@ -105,6 +108,16 @@ def frame(offset: int, epoch: int, body: bytes, count: int = 1) -> bytes:
     """Return a whole commit around the transactions in `body`."""
     data = COMMIT_HEADERS[VERSION].pack(offset, epoch, count, len(body)) + body
     return data + crc32c(data).to_bytes(4, "little")
+
+
+def join(commits: Sequence[bytes]) -> bytes:
+    """Return one commit with the transactions of several that follow each other, all of ours."""
+    if len(commits) == 1:
+        return commits[0]
+    header = COMMIT_HEADERS[VERSION]
+    offset, epoch, _, _ = header.unpack_from(commits[0])
+    body = b"".join([commit[header.size : -4] for commit in commits])
+    return frame(offset, epoch, body, len(commits))
 
 
 def segment_name(offset: int) -> str:

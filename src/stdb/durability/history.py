@@ -106,19 +106,20 @@ class Chronicle(Replay):
         self._inserted: dict[int, list[Any]] = {}
         self._deleted: dict[int, list[Any]] = {}
 
-    def tell(self, commit: Commit, start: int) -> Iterator[LoggedTransaction]:
-        """Apply a commit, and yield its transactions from number `start` on."""
+    def tell(self, commit: Commit, start: int, stop: int) -> Iterator[LoggedTransaction]:
+        """Apply a commit up to transaction `stop`, and yield its transactions from `start` on."""
         self.last_commit = commit
         self.notes = True
         at_ = 0
         try:
-            for offset in range(commit.offset, commit.offset + commit.size):
+            after = commit.offset + commit.size
+            for offset in range(commit.offset, min(after, stop)):
                 self._inserted, self._deleted = {}, {}
                 begin = at_
                 at_ = self.transaction(commit.body, at_)
                 if offset >= start:
                     yield self._told(offset, commit.body, begin)
-            if at_ != len(commit.body):
+            if at_ != len(commit.body) and after <= stop:
                 refuse_end(at_, len(commit.body))
         except UNFIT as error:
             refuse_commit(commit, error)
@@ -224,7 +225,7 @@ def history(
     for commit in LogReader(directory).commits(begin):
         after = commit.offset + commit.size
         if after > start:
-            yield from chronicle.tell(commit, start)
+            yield from chronicle.tell(commit, start, stop)
         elif after > begin:
             chronicle.apply(commit)
         if after >= stop:

@@ -101,12 +101,11 @@ class Log:
         self.snapshots: Snapshots | None = None
         self.waits = mode != "async"
         self._closing = False
-        self._written = 0
-        self._written_total = 0
-        self._batch = 0
+        self._written = self._written_total = 0
+        self._company = 0  # how many transactions the next sync should be for
         self._sync_seconds = 0.0
         self._followers: deque[tuple[int, LockType]] = deque()
-        self._start = threading.Event()
+        self._has_keeper = False  # whether somebody will lead if the others do not come
         self._awaited: list[tuple[int, Callable[[], object]]] = []
         self.epoch = writer.epoch
         self.next_offset = writer.place.next_offset
@@ -125,6 +124,12 @@ class Log:
     def mode(self) -> Mode | None:
         """When what was committed is on the disk."""
         return self._mode
+
+    @property
+    def end(self) -> tuple[int, int]:
+        """The number of the first transaction in the newest segment, and how long that is."""
+        place = self._writer.place
+        return place.start, place.position
 
     @property
     def durable_offset(self) -> int | None:
@@ -165,56 +170,66 @@ class Log:
 
     def settle(self) -> None:
         """Do what a call must wait for after its commit, in this mode."""
-        if not self.waits or self._durable >= self.next_offset:
+        target = self.next_offset
+        if not self.waits or self._durable >= target:
             return
         if self._mode == "sync":
-            self.flush()
-        elif self._written < self.next_offset:
+            self._share(target)
+        elif self._written < target:
             with self._flushing:
                 self._bring(sync=False)
 
     def flush(self) -> None:
         """Return when everything that was handed over so far is on the disk.
 
-        One thread leads: it writes and syncs what all have handed over. The others wait, each at a
-        gate of its own, until it tells them; whoever came too late for that sync leads the next.
-
         Raises
         ------
         DurabilityError
             The disk failed.
         """
-        target = self.next_offset
-        while self._durable < target:
-            if self._flushing.locked():
-                self._follow(target)
-                continue
-            with self._flushing:
-                if self._durable < target:
-                    if self._batch > 1 and self._mode == "sync":
-                        self._await_company()
-                    self._bring(sync=True)
-            self._tell()
+        self._share(self.next_offset)
 
-    def _follow(self, target: int) -> None:
-        """Wait until another thread has brought `target` to the disk, or has finished."""
-        gate = allocate_lock()
-        gate.acquire()
-        self._followers.append((target, gate))
-        if len(self._records) >= self._batch:
-            self._start.set()
-        # Whoever leads opens the gate, unless it had finished before it could see it.
-        if self._durable < target and self._flushing.locked():
-            gate.acquire(timeout=_FOLLOW_SECONDS)
+    def _share(self, target: int) -> None:
+        """Return when all before transaction `target` is on the disk, by a sync of many threads.
 
-    def _await_company(self) -> None:
-        """Wait for those who committed along the last time: they are about to do it again.
+        One thread leads: it writes and syncs what all have handed over. The others wait, each at a
+        gate of its own, until that is done, or until it is their turn to lead.
 
-        A sync for all of them is worth the wait for the last one, up to the time of a sync.
+        In mode "sync" those who committed along the last time are about to do it again, and a sync
+        for all of them is worth waiting for the last one: it leads. If it does not come within the
+        time of a sync, the first one who waits, the keeper, does.
         """
-        self._start.clear()
-        if len(self._records) < self._batch:
-            self._start.wait(self._sync_seconds)
+        is_patient = self._mode == "sync"
+        flushing = self._flushing
+        while self._durable < target:
+            is_led = flushing.locked()
+            if not is_led and not (is_patient and len(self._records) < self._company):
+                self._lead(target)
+                continue
+            gate = allocate_lock()
+            gate.acquire()
+            follower = (target, gate)
+            keeps = not is_led and not self._has_keeper
+            if keeps:
+                self._has_keeper = True
+            self._followers.append(follower)
+            # Whoever leads opens the gate, unless it had finished before it could see it.
+            if self._durable < target and (not is_led or flushing.locked()):
+                seconds = self._sync_seconds if keeps else _FOLLOW_SECONDS
+                if not gate.acquire(True, seconds):
+                    is_patient = False
+                    with suppress(ValueError):
+                        self._followers.remove(follower)
+            if keeps:
+                self._has_keeper = False
+
+    def _lead(self, target: int) -> None:
+        """Write and sync for all, unless another thread just did."""
+        with self._flushing:
+            if self._durable < target:
+                self._has_keeper = False
+                self._bring(sync=True)
+        self._tell()
 
     def _tell(self) -> None:
         """Let those go on whose records are on the disk, and one more: to lead the next sync."""
@@ -261,34 +276,54 @@ class Log:
         # The records stay in the queue until they are written: an interrupt loses none.
         waiting = list(self._records)
         try:
-            if waiting:
-                start, fulls = self._writer.place.start, self._writer.rotations
-                self._writer.append(waiting)
-                if self._writer.place.start != start and self.snapshots is not None:
-                    self._segment_began(self.snapshots, was_full=self._writer.rotations != fulls)
-                self._written = waiting[-1][0] + 1
-                self._written_total = waiting[-1][2]
-                if self.snapshots is not None and self._written_total >= self.snapshots.due_total:
-                    self.check_at = min(0, self.check_at)
-            if sync:
-                began = time.perf_counter()
-                self._writer.sync()
-                self._sync_seconds = time.perf_counter() - began
-                self._batch = len(waiting)
+            if self._mode != "sync":
                 if waiting:
-                    self._durable = waiting[-1][0] + 1
-                elif self._written > self._durable:
-                    self._durable = self._written
+                    self._write(waiting)
+                if sync:
+                    self._writer.sync()
+                    self._durable = max(self._durable, self._written)
+            elif waiting:
+                self._write_through(waiting)
         except Exception as error:  # noqa: BLE001 - whatever it is, the files are in doubt
             self._failure = error
             self.check_at = -1
+            self._writer.give_up()
             self._tell_all()
             self._refuse()
-        last = waiting[-1][0] if waiting else -1
         records = self._records
         take = records.popleft
-        while records and records[0][0] <= last:
+        while records and records[0][0] < self._written:
             take()
+        self._company = len(waiting) + len(records)
+
+    def _write(self, waiting: list[Record]) -> None:
+        start, fulls = self._writer.place.start, self._writer.rotations
+        self._writer.append(waiting)
+        self._wrote(waiting, start, fulls)
+
+    def _write_through(self, waiting: list[Record]) -> None:
+        """Write, and let each commit be on the disk before the next one begins."""
+        writer = self._writer
+        while True:
+            start, fulls = writer.place.start, writer.rotations
+            began = time.perf_counter()
+            writer.append_through(waiting)
+            self._sync_seconds = time.perf_counter() - began
+            self._wrote(waiting, start, fulls)
+            self._durable = self._written
+            if self._written > waiting[-1][0]:
+                break
+
+    def _wrote(self, waiting: list[Record], start: int, fulls: int) -> None:
+        """Note how far the log is written, which was in the segment from `start` on before."""
+        snapshots, place = self.snapshots, self._writer.place
+        if place.start != start and snapshots is not None:
+            self._segment_began(snapshots, was_full=self._writer.rotations != fulls)
+        self._written = place.next_offset
+        last = next(record for record in reversed(waiting) if record[0] < self._written)
+        self._written_total = last[2]
+        if snapshots is not None and self._written_total >= snapshots.due_total:
+            self.check_at = min(0, self.check_at)
 
     def _segment_began(self, snapshots: Snapshots, *, was_full: bool) -> None:
         """Have a snapshot taken soon, as the reference does when a segment is full."""
@@ -314,6 +349,10 @@ class Log:
     def rotate_at(self, offset: int) -> None:
         """Begin a new segment with transaction `offset`."""
         self._writer.rotate_at.append(offset)
+
+    def part_at(self, offset: int) -> None:
+        """Begin a new commit with transaction `offset`, which is still to come."""
+        self._writer.part_at.append(offset)
 
     def wait(self, offset: int, timeout: float | None = None) -> bool:
         """Return whether transaction `offset` is on the disk, after waiting for it.
@@ -395,7 +434,7 @@ class Log:
         self._flushing = threading.Lock()
         self._followers.clear()
         self._awaited.clear()
-        self._writer.close()
+        self._writer.forget()
         self._lock.forget()
         self._records.clear()
         if self.snapshots is not None:

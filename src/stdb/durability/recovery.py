@@ -275,6 +275,11 @@ def _replay(reader: LogReader, replay: Replay, start: int, until: int | None) ->
     apply = replay.apply
     for commit in reader.commits(start, replay.take if until is None else None):
         if commit.offset < start:
+            if commit.offset + commit.size > start:
+                raise DamagedSnapshot(
+                    f"transaction {start} is within a commit of the log, which begins before it",
+                    is_damaged=False,
+                )
             continue
         if until is not None and commit.offset + commit.size > until:
             replay.transactions(commit, until - commit.offset + 1)
@@ -321,7 +326,7 @@ def _finish(
         )
     report = Recovery(
         tail.next_offset,
-        reader.total_bytes,
+        reader.total_bytes - reader.room_bytes,
         time.perf_counter() - began,
         torn,
         snapshot,

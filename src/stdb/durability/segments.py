@@ -6,6 +6,10 @@ when the next segment goes on with the transaction that should come there. When 
 of the log, and no commit of a later transaction lies behind them, they are its torn tail. In every
 other case something was there that cannot be read any more: `CorruptLogError`.
 
+Zeros at the end of the newest segment are room for commits to come (see `writer`), and no damage.
+Its writer may be at work, so that bytes which are no commit yet are one a moment later: what seems
+damaged is looked at again before anything is said about it.
+
 Source: SpacetimeDB documentation, commit log format, 2.8. Differs: what lies behind a damaged
 commit of the newest segment is looked at before it is given up; the reference ends history there.
 """
@@ -110,6 +114,8 @@ class LogReader:
         self.read_bytes = 0
         self.total_bytes = sum(segment.path.stat().st_size for segment in self.segments)
         self._next: int | None = None
+        #: How many bytes at the end are zeros that commits will be written over.
+        self.room_bytes = 0
         #: The number of the last commit and its checksum.
         self._last: tuple[int, int] | None = None
         self._epoch = 0
@@ -162,16 +168,31 @@ class LogReader:
                 self._refuse_later(damage)
             # The next segment took over, and is still empty.
             damage = None
-        if damage is not None and damage.is_whole and damage.position <= HEADER_SIZE:
-            # A whole segment would go; a crash leaves a shorter file, or zeros.
-            self._refuse_later(damage)
         if damage is not None:
-            later = find_commit(damage, self._expected)
-            if later is not None:
-                self._refuse(damage, f"transactions {self._expected} to {later}")
+            damage = self._judge(damage)
         self._tail = self._tail._replace(
             position=self._position, next_offset=self._expected, epoch=self._epoch, torn=damage
         )
+
+    def _judge(self, damage: Damage) -> Damage | None:
+        """Return the torn end of the log, None when there is none, or raise what it is instead."""
+        for _ in range(2):
+            rest, header = _read_behind(damage)
+            size = len(rest.rstrip(b"\0"))
+            self.room_bytes = len(rest) - size
+            first = _commit_at(rest, 0, header)
+            if not size or (first is not None and first[0] == self._expected):
+                return None
+            later = find_commit(rest, self._expected, header)
+            if later is None:
+                break
+            # Commits are written one behind the other: the first one is whole by now, if it is one.
+        else:
+            self._refuse(damage, f"transactions {self._expected} to {later}")
+        if damage.is_whole and damage.position <= HEADER_SIZE:
+            # A whole segment would go; a crash leaves a shorter file, or zeros.
+            self._refuse_later(damage)
+        return damage._replace(size=size)
 
     def _leave_out(self, start: int) -> None:
         """Forget the segments before the one with transaction `start`, and where to begin in it."""
@@ -433,28 +454,43 @@ def _decompress(segment: Segment, file: IO[bytes]) -> tuple[IO[bytes], int]:
     return io.BytesIO(data), len(data)
 
 
-def find_commit(damage: Damage, expected: int) -> int | None:
-    """Return the number of the last transaction in whole commits behind a damage, if there is any.
-
-    A commit counts only when its checksum is right and its number could come there: it is later
-    than `expected`, and not by more than the bytes between could hold.
-    """
+def _read_behind(damage: Damage) -> tuple[bytes, Struct]:
+    """Return what a segment holds now from a damage on, and the header that its commits have."""
     opened = open_segment(damage.segment)
-    header = COMMIT_HEADERS[opened.version]
     with opened.file as file:
         file.seek(damage.position)
-        data = file.read()
+        return file.read(), COMMIT_HEADERS[opened.version]
+
+
+def _commit_at(data: bytes, at: int, header: Struct) -> tuple[int, int, int] | None:
+    """Return number, count and end of the whole commit at some place, if there is one."""
+    if at + header.size + 4 > len(data):
+        return None
+    fields = header.unpack_from(data, at)
+    end = at + header.size + fields[-1] + 4
+    if not fields[-2] or end > len(data):
+        return None
+    if value(data[at : end - 4]) != int.from_bytes(data[end - 4 : end], "little"):
+        return None
+    return fields[0], fields[-2], end
+
+
+def find_commit(data: bytes, expected: int, header: Struct) -> int | None:
+    """Return the number of the last transaction in whole commits of `data`, if there is any.
+
+    At its beginning, where transaction `expected` should be, is none. A commit counts only when its
+    checksum is right and its number could come there: it is later than `expected`, and not by more
+    than the bytes between could hold.
+    """
     found = None
-    at = 1
-    while at + header.size + 4 <= len(data):
-        fields = header.unpack_from(data, at)
-        offset, count, length = fields[0], fields[-2], fields[-1]
-        end = at + header.size + length + 4
-        if expected < offset <= expected + at and count and end <= len(data):
-            body, crc = data[at : end - 4], data[end - 4 : end]
-            if value(body) == int.from_bytes(crc, "little"):
-                found = offset + count - 1
-                at = end
+    at, stop = 1, len(data.rstrip(b"\0"))
+    number_of = _NUMBER.unpack_from
+    while at < stop and at + header.size + 4 <= len(data):
+        if expected < number_of(data, at)[0] <= expected + at:
+            commit = _commit_at(data, at, header)
+            if commit is not None:
+                found = commit[0] + commit[1] - 1
+                at = commit[2]
                 continue
         at += 1
     return found

@@ -14,13 +14,15 @@ from __future__ import annotations
 import gc
 import itertools
 import os
+import select
 import signal
 import sys
 import threading
+import time
 import warnings
 import weakref
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from ..errors import Error
 from ..schema import system_tables as st
@@ -38,6 +40,10 @@ if TYPE_CHECKING:
 #: Whether a child process writes; on macOS many system libraries do not bear a fork.
 CAN_FORK: bool = hasattr(os, "fork") and sys.platform != "darwin"
 _ERROR_BYTES_MAX: Final = 2000
+#: How long a child may take, and how long its end when it was killed; a disk that does not answer
+#: keeps a process from ending.
+CHILD_SECONDS_MAX: float = 1800
+_END_SECONDS_MAX: Final = 10
 _NEVER: Final = 1 << 64
 #: After how many transactions a snapshot is tried again that was due while another was written.
 _RETRY_AFTER: Final = 100
@@ -117,7 +123,7 @@ class Snapshots:
         self.failure = ""
         self.due = _NEVER
         self._set_due(log.next_offset)
-        self.due_total = self._share() - log_bytes(log_directory)
+        self.due_total = self._share() - log_bytes(log_directory, log)
 
     @property
     def is_automatic(self) -> bool:
@@ -193,9 +199,12 @@ class Snapshots:
             import zstandard  # noqa: F401 - here, since the child had better not import
 
             path = prepare(self._directory, offset)
-            if self._retain is not None:
-                log = self._log()
-                assert log is not None
+            log = self._log()
+            assert log is not None
+            # So that what is behind the snapshot can be read from there, and deleted up to there.
+            if self._retain is None:
+                log.part_at(offset + 1)
+            else:
                 log.rotate_at(offset + 1)
             run = self._fork(store, path) if CAN_FORK else self._note(store, path)
         except Exception as error:  # noqa: BLE001 - the transaction is committed, come what may
@@ -225,17 +234,36 @@ class Snapshots:
         self._child = pid
         os.close(writing)
 
-        def wait() -> str:
-            with open(reading, "rb") as pipe:  # noqa: PTH123 - a descriptor
-                message = pipe.read().decode(errors="replace")
-            with suppress(ChildProcessError):  # somebody else waited for it
-                os.waitpid(pid, 0)
-            self._child = None
-            if message != _DONE:
-                return message or "the process that wrote it was killed"
-            return ""
+        return lambda: self._wait_for(pid, reading)
 
-        return wait
+    def _wait_for(self, pid: int, reading: int) -> str:
+        """Wait until a child has ended, or kill it in the end; return what went wrong."""
+        message, has_ended, is_late = b"", False, False
+        until = time.monotonic() + CHILD_SECONDS_MAX
+        pipe = select.poll()
+        pipe.register(reading)
+        while not has_ended:
+            left = until - time.monotonic()
+            if left <= 0 and is_late:
+                break
+            if left <= 0 or (self._is_stopped and not is_late):
+                is_late = True
+                until = time.monotonic() + _END_SECONDS_MAX
+                with suppress(OSError):
+                    os.kill(pid, signal.SIGKILL)
+            elif pipe.poll(min(left, 1) * 1000):
+                data = os.read(reading, _ERROR_BYTES_MAX)
+                message += data
+                has_ended = not data
+        os.close(reading)
+        with suppress(ChildProcessError):  # somebody else waited for it
+            os.waitpid(pid, 0 if has_ended else os.WNOHANG)
+        self._child = None
+        if message == _DONE.encode():
+            return ""
+        if is_late and not message:
+            return f"the process that wrote it did not end within {CHILD_SECONDS_MAX:g} seconds"
+        return message.decode(errors="replace") or "the process that wrote it was killed"
 
     def _be_child(self, store: Store, path: Path, parent: int, writing: int) -> None:
         """Write the snapshot, and end."""
@@ -400,10 +428,13 @@ def drop_superfluous(directory: Path, log_directory: Path, retain: int) -> None:
         segment.path.unlink(missing_ok=True)
 
 
-def log_bytes(directory: Path) -> int:
-    """Return how long all segments of a log are."""
-    total = 0
+def log_bytes(directory: Path, log: Log) -> int:
+    """Return how long all segments of an open log are, without the room for commits to come."""
+    total, newest, end = 0, *log.end
     for segment in list_segments(directory):
+        if segment.start == newest:
+            total += end
+            continue
         with suppress(OSError):  # deleted meanwhile
             total += segment.path.stat().st_size
     return total
@@ -451,7 +482,7 @@ class Usage(NamedTuple):
     snapshot_failure: str
 
 
-def usage(path: Path, log: Any) -> Usage:
+def usage(path: Path, log: Log) -> Usage:
     """Return what the database at `path` has on the disk; `log` is its log, while it is open."""
     segments = list_segments(path / "clog")
     places = list_snapshots(path / "snapshots")
@@ -460,7 +491,7 @@ def usage(path: Path, log: Any) -> Usage:
         log.durable_offset,
         segments[0].start if segments else 0,
         len(segments),
-        log_bytes(path / "clog"),
+        log_bytes(path / "clog", log),
         len(places),
         file_bytes(path / "snapshots"),
         places[-1].offset if places else None,

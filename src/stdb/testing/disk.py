@@ -6,7 +6,8 @@ files; only "is it on the disk yet" is simulated, which also makes it fast.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import os
+from typing import TYPE_CHECKING, NamedTuple
 
 from ..durability.files import File, Files
 
@@ -25,8 +26,13 @@ class ForgetfulFile(File):
     def write_at(self, position: int, data: bytes) -> None:
         """Write, if there is still power; it is not durable yet."""
         if not self._disk.is_off:
+            self._disk.writes(self.path, position, len(data))
             super().write_at(position, data)
-            self._disk.wrote(self.path, position)
+
+    def write_through(self, position: int, data: bytes) -> None:
+        """Write, and make it durable."""
+        self.write_at(position, data)
+        self.sync()
 
     def sync(self) -> None:
         """Make durable what was written."""
@@ -39,13 +45,22 @@ class ForgetfulFile(File):
             super().truncate(size)
 
 
+class _Before(NamedTuple):
+    """How long a file was before a write, where it wrote how much, and what had stood there."""
+
+    length: int
+    position: int
+    size: int
+    data: bytes
+
+
 class ForgetfulDisk(Files):
-    """Remembers how much of each file is durable."""
+    """Remembers what each file was when it was last durable."""
 
     def __init__(self) -> None:
         self.is_off = False
-        #: File -> up to where it is durable; what is not in here is durable as it is.
-        self._safe: dict[Path, int] = {}
+        #: File -> what the writes since it was durable were written over, as they came.
+        self._lost: dict[Path, list[_Before]] = {}
 
     def open(self, path: Path, *, create: bool = False) -> File:
         """Open a file for writing."""
@@ -55,34 +70,43 @@ class ForgetfulDisk(Files):
         """Give a file another name; names are durable at once."""
         if not self.is_off:
             super().rename(old, new)
-            safe = self._safe.pop(old, None)
-            self._safe.pop(new, None)
-            if safe is not None:
-                self._safe[new] = safe
+            lost = self._lost.pop(old, None)
+            self._lost.pop(new, None)
+            if lost is not None:
+                self._lost[new] = lost
 
     def delete(self, path: Path) -> None:
         """Delete a file, if there is still power."""
         if not self.is_off:
             super().delete(path)
-            self._safe.pop(path, None)
+            self._lost.pop(path, None)
 
     def sync_directory(self, path: Path) -> None:
         """Do nothing: names are durable at once."""
 
-    def wrote(self, path: Path, position: int) -> None:
-        """Note that a file is written from `position` on."""
-        self._safe[path] = min(self._safe.get(path, position), position)
+    def writes(self, path: Path, position: int, size: int) -> None:
+        """Note that so many bytes of a file are about to be written."""
+        with path.open("rb") as file:
+            length = file.seek(0, os.SEEK_END)
+            file.seek(position)
+            before = _Before(length, position, size, file.read(size))
+        self._lost.setdefault(path, []).append(before)
 
     def durable(self, path: Path) -> None:
         """Note that all of a file is durable."""
-        self._safe.pop(path, None)
+        self._lost.pop(path, None)
 
     def lose_power(self, rng: random.Random) -> None:
-        """Cut each file somewhere between what is durable and its end, and have power again."""
-        for path, safe in sorted(self._safe.items()):
+        """Take back the last writes that are not durable, one of them in part; have power again."""
+        for path, writes in sorted(self._lost.items()):
             if path.exists():
-                size = path.stat().st_size
+                kept = rng.randint(0, len(writes))
                 with path.open("r+b") as file:
-                    file.truncate(rng.randint(min(safe, size), size))
-        self._safe.clear()
+                    for number in reversed(range(kept, len(writes))):
+                        length, position, size, data = writes[number]
+                        part = rng.randint(0, size) if number == kept else 0
+                        file.seek(position + part)
+                        file.write(data[part:])
+                        file.truncate(max(length, position + part))
+        self._lost.clear()
         self.is_off = False
