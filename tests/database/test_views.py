@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -308,6 +308,57 @@ def test_a_row_that_comes_and_goes_in_a_transaction_that_looks_is_not_left_behin
         assert len(tx.sql("SELECT * FROM mine", sender=ALICE)) == 2
         tx.sql("DELETE FROM message WHERE text = 'passing'")
     assert texts_of(db, "SELECT * FROM mine", ALICE) == ["hello"]
+
+
+def test_a_view_runs_for_what_it_read_and_for_nothing_else() -> None:
+    module = Module("precise")
+    ran: list[str] = []
+
+    @module.table()
+    class Lap(Row):
+        id: u32 = primary_key()
+        driver: u32
+        lap: u32
+        by_driver = index("driver", "lap")
+
+    def declare(name: str, read: Any) -> None:
+        def view(ctx: AnonymousViewContext) -> list[Lap]:
+            ran.append(name)
+            read(ctx.db[Lap])
+            return []
+
+        module.view(name=name)(view)
+
+    reads = {
+        "range": lambda laps: list(laps.id.filter(ge=10, lt=20)),
+        "above": lambda laps: list(laps.id.filter(gt=100)),
+        "prefix": lambda laps: list(laps.by_driver.filter(1)),
+        "within": lambda laps: list(laps.by_driver.filter(1, gt=5, le=7)),
+        "count": lambda laps: laps.count(),
+    }
+    for name, read in reads.items():
+        declare(name, read)
+    db = stdb.Database(module)
+    for name in reads:
+        hold(db, name)
+
+    def after(change: Any) -> set[str]:
+        ran.clear()
+        with db.transaction() as tx:
+            change(tx.db[Lap])
+        assert len(ran) == len(set(ran))
+        return set(ran)
+
+    assert after(lambda laps: laps.insert(id=9, driver=2, lap=6)) == {"count"}
+    assert after(lambda laps: laps.id.update(Lap(id=9, driver=2, lap=7))) == set()
+    assert after(lambda laps: laps.id.update(Lap(id=9, driver=1, lap=5))) == {"prefix"}
+    assert after(lambda laps: laps.id.update(Lap(id=9, driver=1, lap=7))) == {"prefix", "within"}
+    assert after(lambda laps: laps.id.update(Lap(id=9, driver=3, lap=7))) == {"prefix", "within"}
+    assert after(lambda laps: laps.insert(id=10, driver=3, lap=0)) == {"range", "count"}
+    assert after(lambda laps: laps.insert(id=20, driver=3, lap=1)) == {"count"}
+    assert after(lambda laps: laps.insert(id=101, driver=3, lap=2)) == {"above", "count"}
+    assert after(lambda laps: laps.clear()) == {"range", "above", "count"}
+    assert not after(lambda laps: (laps.insert(id=10, driver=1, lap=6), laps.id.delete(10)))
 
 
 def test_a_view_changes_its_rows_only_as_far_as_they_differ(db: stdb.Database) -> None:

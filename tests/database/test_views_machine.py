@@ -416,8 +416,13 @@ class ViewsMachine(RuleBasedStateMachine):
         assert set(views._readers) == read
         for found in views._readers._tables.values():
             assert found.positions == tuple(found.by_position.items())
-            assert found.whole or found.by_position
+            assert not found.is_empty
             assert all(by_key and all(by_key.values()) for by_key in found.by_position.values())
+            for by_length in found.ranges.values():
+                assert by_length
+                assert all(by_length.values())
+                by_prefix = [each for found in by_length.values() for each in found.values()]
+                assert all(each and all(each.values()) for each in by_prefix)
         assert not views._unsettled
         assert (self.db._store.refresh is None) == (not views._instances)
         counted: dict[Any, int] = {}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from ..errors import UsageError
 from ..types.keys import END, key_function
@@ -23,9 +23,50 @@ class _Absent:
 ABSENT: Final = _Absent()
 
 
+class Range(NamedTuple):
+    """Some keys of an index: those that begin with `prefix` and go on between two bounds.
+
+    Attributes
+    ----------
+    prefix : tuple
+        Keys of its first columns; not of all.
+    low, high : object
+        Keys of the column after them; `ABSENT` for no bound.
+    low_included, high_included : bool
+        Whether the bounds themselves belong to the range.
+    """
+
+    prefix: tuple[Any, ...]
+    low: Any
+    high: Any
+    low_included: bool = True
+    high_included: bool = True
+
+    @property
+    def is_all(self) -> bool:
+        """Whether every key is in it."""
+        return not self.prefix and self.low is ABSENT and self.high is ABSENT
+
+    def holds(self, value: Any) -> bool:
+        """Whether a key that begins with the prefix is in it; `value` is what comes after that."""
+        low, high = self.low, self.high
+        if low is not ABSENT and not (low < value or (self.low_included and low == value)):
+            return False
+        return high is ABSENT or value < high or (self.high_included and high == value)
+
+
 def range_keys(
     table: Table, position: int, values: tuple[Any, ...], ge: Any, gt: Any, le: Any, lt: Any
 ) -> Iterator[Any]:
+    """Return the keys of an index that are in a range: see `range_of`."""
+    index = table.indexes[position]
+    asked = range_of(table, position, values, ge, gt, le, lt)
+    return keys_between(index, len(index.definition.columns), asked)
+
+
+def range_of(
+    table: Table, position: int, values: tuple[Any, ...], ge: Any, gt: Any, le: Any, lt: Any
+) -> Range:
     """Return the keys of an index whose leading columns equal `values` and whose next is in range.
 
     Raises
@@ -57,28 +98,11 @@ def range_keys(
     at = len(values)
     low_key: Any = ABSENT if low is ABSENT else _key(table, position, at, low)
     high_key: Any = ABSENT if high is ABSENT else _key(table, position, at, high)
-    return keys_between(
-        index,
-        len(columns),
-        prefix,
-        low_key,
-        high_key,
-        low_included=gt is ABSENT,
-        high_included=lt is ABSENT,
-    )
+    return Range(prefix, low_key, high_key, gt is ABSENT, lt is ABSENT)
 
 
-def keys_between(
-    index: Index,
-    width: int,
-    prefix: tuple[Any, ...],
-    low: Any,
-    high: Any,
-    *,
-    low_included: bool,
-    high_included: bool,
-) -> Iterator[Any]:
-    """Return the keys of an index that begin with `prefix` and go on between two bounds, in order.
+def keys_between(index: Index, width: int, asked: Range) -> Iterator[Any]:
+    """Return the keys of an index that are in a range, in order.
 
     Parameters
     ----------
@@ -86,13 +110,9 @@ def keys_between(
         Its keys are tuples, unless `width` is 1.
     width : int
         How many columns it has.
-    prefix : tuple
-        Keys of its first columns.
-    low, high : object
-        Keys of the column after them; `ABSENT` for no bound.
-    low_included, high_included : bool
-        Whether the bounds themselves belong to the range.
+    asked : Range
     """
+    prefix, low, high, low_included, high_included = asked
     order = index.order()
     keys: Iterator[Any]
     if width == 1:

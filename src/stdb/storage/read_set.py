@@ -1,8 +1,8 @@
 """What a view read: so that it is computed again only when some of that has changed.
 
 A view reads through handles that note. A look-up of a whole key of an index is noted as that key:
-only a row that comes, goes or changes under it matters. Everything else, counts and ranges too, is
-noted as the whole table.
+only a row that comes, goes or changes under it matters; likewise a range of keys. A count is noted
+as one: it matters how many rows there are. Everything else is noted as the whole table.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar
 from ..errors import TransactionError, UsageError
 from .handles import TableHandle
 from .index_handle import IndexHandle
-from .ranges import ABSENT
+from .ranges import ABSENT, range_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,7 +24,11 @@ R = TypeVar("R")
 #: Stands in an entry where the position of an index would: all of the table was read.
 WHOLE: Final = -1
 
-#: Number of the table, position of the index or `WHOLE`, key of the index or None.
+#: Stands there too: how many rows the table has was read, and no more.
+COUNT: Final = -2
+
+#: Number of the table, position of the index (or `WHOLE`, `COUNT`), key of the index or a `Range`
+#: of keys (or None).
 Entry = tuple[int, int, Any]
 
 
@@ -34,7 +38,8 @@ class ReadSet:
     Attributes
     ----------
     entries : set of (int, int, object)
-        Number of a table, position of an index in it (or `WHOLE`), key as the index has it.
+        Number of a table, position of an index in it (or `WHOLE`, `COUNT`), key as the index has
+        it or `Range` of such keys.
     """
 
     __slots__ = ("entries",)
@@ -50,8 +55,15 @@ class ReadSet:
         """Note that anything in `table` may have been read."""
         self.entries.add((table.table_id, WHOLE, None))
 
+    def count(self, table: Table) -> None:
+        """Note that the number of rows of `table` was read."""
+        self.entries.add((table.table_id, COUNT, None))
+
     def key(self, table: Table, index: int, key: object) -> None:
-        """Note that the rows were read which have `key` in the index at position `index`."""
+        """Note that the rows were read which have `key` in the index at position `index`.
+
+        `key` may be a `Range` of keys.
+        """
         self.entries.add((table.table_id, index, key))
 
 
@@ -73,10 +85,12 @@ class NotingIndexHandle(IndexHandle[R]):
         """Return rows as `IndexHandle.filter` does."""
         _check_kept(self._table)
         bounded = not (ge is ABSENT and gt is ABSENT and le is ABSENT and lt is ABSENT)
+        key: Any
         if bounded or len(values) != len(self._index.definition.columns):
-            self._reads.whole(self._table)
+            key = range_of(self._table, self._position, values, ge, gt, le, lt)
         else:
-            self._reads.key(self._table, self._position, self._key_from(*values))
+            key = self._key_from(*values)
+        self._reads.key(self._table, self._position, key)
         return super().filter(*values, ge=ge, gt=gt, le=le, lt=lt)
 
     def find(self, *values: Any) -> R | None:
@@ -117,7 +131,7 @@ class NotingTableHandle(TableHandle[R]):
     def count(self) -> int:
         """Return the number of rows."""
         _check_kept(self._table)
-        self._reads.whole(self._table)
+        self._reads.count(self._table)
         return len(self._table.rows)
 
     def __len__(self) -> int:
@@ -142,4 +156,4 @@ def _refuse_write(table: Table) -> NoReturn:
     )
 
 
-__all__ = ["WHOLE", "Entry", "NotingIndexHandle", "NotingTableHandle", "ReadSet"]
+__all__ = ["COUNT", "WHOLE", "Entry", "NotingIndexHandle", "NotingTableHandle", "ReadSet"]

@@ -6,7 +6,7 @@ and then the value.
 
 A point is the values of all columns. A range whose bounds are the same value of the last column is
 a point too; that matters to hash indexes, which know no ranges, and to views, whose results depend
-on a point alone and not on the whole table.
+on a point or a range alone and not on the whole table.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ...errors import DecodeError
 from ...storage.index import Bag
-from ...storage.ranges import ABSENT, keys_between
+from ...storage.ranges import ABSENT, Range, keys_between
 from ...types.bsatn_decode import make_decoder
 from ...types.bsatn_encode import INT_FORMATS
 from ...types.compose import Composer
@@ -99,7 +99,9 @@ class GuestIndex:
     def range(
         self, prefix: bytes, prefix_columns: int, start: bytes, end: bytes
     ) -> tuple[Any, Iterable[Any]]:
-        """Return ``(key, rows)`` of a range; the key is ``None`` unless the range is a point.
+        """Return ``(key, rows)`` of a range: the key of a point, or a `Range` of several keys.
+
+        The key is None where anything in the table may have been asked for.
 
         Raises
         ------
@@ -130,12 +132,10 @@ class GuestIndex:
                 "ranges"
             )
         width = 2 if self._has_parts else len(readers)
-        found = keys_between(
-            self.index, width, tuple(keys), low, high,
-            low_included=low_kind != EXCLUDED, high_included=high_kind != EXCLUDED,
-        )  # fmt: skip
-        entries = map(self.index.map.__getitem__, found)
-        return None, [row for entry in entries for row in rows_of(entry)]
+        asked = Range(tuple(keys), low, high, low_kind != EXCLUDED, high_kind != EXCLUDED)
+        entries = map(self.index.map.__getitem__, keys_between(self.index, width, asked))
+        rows = [row for entry in entries for row in rows_of(entry)]
+        return None if self._has_parts or asked.is_all else asked, rows
 
     def delete(self, rows: Iterable[Any]) -> int:
         """Delete rows that were found; return how many."""

@@ -155,7 +155,7 @@ class DatastoreOperations:
     def _row_count(self) -> None:
         table = self._table(self._words[ch.A0])
         if self.reads is not None:
-            self.reads.whole(table.table)
+            self.reads.count(table.table)
         self._wide[ch.WIDE] = table.count()
 
     def _scan(self) -> None:

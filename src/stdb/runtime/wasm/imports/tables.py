@@ -27,7 +27,7 @@ def make(lane: Lane) -> dict[str, Any]:
             a[0] = NO_SUCH_TABLE
             return null
         if lane.reads is not None:
-            lane.reads.whole(table.table)
+            lane.reads.count(table.table)
         memory.write_u64(out, table.count())
         a[0] = 0
         return null
