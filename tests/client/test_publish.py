@@ -273,3 +273,17 @@ def test_clients_that_share_a_query_all_follow_the_new_tables(db: Database) -> N
             assert set(conn.db.player) == set(db.tables.player)
             assert conn.db.player.id.find(1).level == 3
         assert [row.level for row in three.db.mine] == [3]
+
+
+def test_a_subscription_that_is_being_ended_does_not_come_back(db: Database) -> None:
+    with db.connect(dispatch="manual") as conn, db.connect() as other:
+        other.subscribe("SELECT * FROM player")
+        subscription = conn.subscribe("SELECT * FROM player")
+        subscription.unsubscribe()
+        db.publish(make(2)[0])
+        conn.tick()
+        assert subscription.is_ended
+        assert len(conn.db.player) == 0
+        db.call("train", 1)
+        conn.tick()
+        assert len(conn.db.player) == 0

@@ -336,7 +336,8 @@ class Subscribing:
             (client, handle)
             for client in list(self._database._connections)
             for handle in list(client.handles)
-            if not all(_is_up_to_date(query, by_name) for query in handle._live or ())
+            if handle._state not in {"ending", "ended"}
+            and not all(_is_up_to_date(query, by_name) for query in handle._live or ())
         ]
         # All of them leave first: whoever shares a query would be given the old one again.
         for client, handle in stale:
