@@ -62,7 +62,7 @@ class Watcher:
         self.rows: dict[str, Counter[Any]] = {}
         self.queries = queries
         self.handles = [self.conn.subscribe(*queries)]
-        for name in list(self.conn._caches):
+        for name in list(self.conn._client.caches):
             table = self.conn.db[name]
             rows = self.rows[name] = Counter(table)
             table.on_insert(lambda _, row, rows=rows: rows.update([row]))
@@ -75,8 +75,8 @@ class Watcher:
         rows.update([new])
 
     def problems(self, db: Database) -> Iterator[str]:
-        wanted: dict[str, Counter[Any]] = {name: Counter() for name in self.conn._caches}
-        for handle in self.conn.handles:
+        wanted: dict[str, Counter[Any]] = {name: Counter() for name in self.conn._client.caches}
+        for handle in self.conn._client.handles:
             if handle.is_active:
                 for sql in handle.queries:
                     name = "owner" if "FROM owner" in sql or '"owner"' in sql else "account"
@@ -123,7 +123,7 @@ def unsubscribe(db: Database, watchers: list[Watcher]) -> None:
 
 
 def start_anew(db: Database, watchers: list[Watcher]) -> None:
-    watchers[1].conn.lose()
+    watchers[1].conn._client.lose()
     watchers[1].conn.call("move", 2, 1)
 
 
@@ -160,20 +160,27 @@ def _quiet() -> Iterator[None]:
     gc.enable()
 
 
+OWN = ("/client/", "/subscriptions/", "subscribing.py", "<stdb subscription")
+
+
 def numbers(places: list[Place], known: set[Place], *, every: bool) -> list[int]:
-    """Return where to strike: everywhere, or at every fifth new instruction of this part."""
-    within = [n for n, place in enumerate(places) if place not in out_of_reach(place.code)]
-    if every:
-        return within
-    last = {places[n]: n for n in within}
-    own = ("/client/", "/subscriptions/", "subscribing.py", "<stdb subscription")
-    new = [
-        n
-        for place, n in last.items()
-        if place not in known and any(part in place.code.co_filename for part in own)
-    ]
+    """Return where to strike: at every fifth new instruction of this part, the last time.
+
+    With `every`, at each instruction of this part, the first time and the last, and at what else is
+    new. (`tests.database.test_interrupts` sees to the rest.)
+    """
+    first: dict[Place, int] = {}
+    last: dict[Place, int] = {}
+    for n, place in enumerate(places):
+        if place not in out_of_reach(place.code):
+            first.setdefault(place, n)
+            last[place] = n
+    new = {n for place, n in last.items() if place not in known}
     known.update(last)
-    return sorted(new)[::5]
+    own = [place for place in last if any(part in place.code.co_filename for part in OWN)]
+    if every:
+        return sorted({*new, *(first[place] for place in own), *(last[place] for place in own)})
+    return sorted(new.intersection(last[place] for place in own))[::5]
 
 
 @pytest.fixture(scope="module")
@@ -195,7 +202,9 @@ def test_an_interrupt_costs_no_client_anything(
     assert [p for watcher in watchers for p in watcher.problems(db)] == []
     wrong, missed = [], 0
     tried = numbers(counted.places, known, every=request.config.getoption("--slow"))
-    for number in tried:
+    for count, number in enumerate(tried):
+        if count % 50 == 0:
+            gc.collect()  # never while something is struck at: that would make runs differ
         db, watchers = make()
         kept: BaseException | None = None
         traced = Traced(strike_at=number)

@@ -260,7 +260,7 @@ class Clients(RuleBasedStateMachine):
     @rule()
     def look_up(self) -> None:
         for client in self.clients:
-            for name in list(client.conn._caches):
+            for name in list(client.conn._client.caches):
                 table = client.conn.db[name]
                 for index_name in list(table._cache.index_infos):
                     for row in list(table):
@@ -272,7 +272,7 @@ class Clients(RuleBasedStateMachine):
     @rule(data=st.data())
     def lose(self, data: st.DataObject) -> None:
         """Something went wrong, and a client has to start anew."""
-        data.draw(st.sampled_from(self.clients)).conn.lose()
+        data.draw(st.sampled_from(self.clients)).conn._client.lose()
 
     @precondition(lambda self: self.clients)
     @rule(data=st.data())
@@ -288,9 +288,9 @@ class Clients(RuleBasedStateMachine):
                 if self.steps % 3:
                     continue
                 client.conn.tick()
-            elif client.conn._torn:
-                client.conn._port.dispatcher.take_now(client.conn)
-            names = dict.fromkeys([*client.rows, *client.conn._caches])
+            elif client.conn._client.is_torn:
+                client.conn._client.port.dispatcher.take_now(client.conn._client)
+            names = dict.fromkeys([*client.rows, *client.conn._client.caches])
             wanted: dict[str, Counter[Any]] = {name: Counter() for name in names}
             for handle in client.handles:
                 assert handle.is_active

@@ -202,7 +202,7 @@ def test_a_thread_in_a_transaction_gets_an_error_and_not_a_deadlock() -> None:
     with db.connect() as conn, db.connect(dispatch="manual") as other:
         conn.subscribe(Step)
         other.subscribe(Step)
-        other.lose()
+        other._client.lose()
         with db.transaction():
             with pytest.raises(TransactionError):
                 conn.call("move", 0, 0, "x")

@@ -1,7 +1,7 @@
 """Clients in the same process."""
 
-from .connection import Connection, Dispatch, loop_runs
-from .core import Client
+from .client import Client, Dispatch
+from .connection import Connection, loop_runs
 from .dispatch import Dispatcher
 from .events import Event, ReducerEvent, TableEvents
 from .handle import Subscription

@@ -9,21 +9,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from .dispatch import Claimed
-from .events import TableEvents
+from .change import Change
+from .one_row import OneRow
 from .tables import CachedTable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from ..types.shapes import Record
-    from .core import Client
-    from .events import Event
-    from .index import CacheIndex
+    from .index import KeptIndex
+    from .taking import Taking
 
 Pair = tuple[Any, Any, Any]
 Algorithm = Literal["btree", "hash", "direct"]
-Call = tuple["Callable[..., Any]", "tuple[Any, ...]"]
 
 
 class Lost(Exception):  # noqa: N818 - never leaves the layer
@@ -62,114 +60,12 @@ class TableInfo(NamedTuple):
     functions: dict[Any, Callable[[Any], Any]]
 
 
-class Change:
-    """What is about to change in a cache.
-
-    Attributes
-    ----------
-    puts : dict
-        Key -> row that is there afterwards.
-    drops : dict
-        Key -> row that is not.
-    counts : dict
-        Key -> how often the row is there afterwards.
-    adopt : dict or None
-        All rows, where they take the place of the present ones.
-    """
-
-    __slots__ = (
-        "adopt", "cache", "counts", "deleted", "drops", "info", "inserted", "puts", "sources",
-        "updated",
-    )  # fmt: skip
-
-    def __init__(self, cache: TableCache) -> None:
-        self.cache = cache
-        self.puts: dict[Any, Any] = {}
-        self.drops: dict[Any, Any] = {}
-        self.counts: dict[Any, int] = {}
-        self.adopt: dict[Any, Any] | None = None
-        self.sources: tuple[int, int] | None = None
-        self.info: TableInfo | None = None
-        self.inserted: list[Any] | Any = []
-        self.updated: list[tuple[Any, Any]] = []
-        self.deleted: list[Any] = []
-
-    def __bool__(self) -> bool:
-        return bool(self.inserted or self.updated or self.deleted)
-
-    def events(self) -> TableEvents[Any]:
-        """Return the rows that came, changed and went."""
-        return TableEvents(tuple(self.inserted), tuple(self.updated), tuple(self.deleted))
-
-    def apply(self) -> None:
-        """Let the cache be so. Can be done again from its middle."""
-        cache = self.cache
-        if self.info is not None:
-            cache.take_info(self.info)
-        if self.adopt is not None:
-            cache.rows = self.adopt
-            cache.counts = dict(self.counts)
-            for index in cache.indexes.values():
-                index.rebuild(cache.rows.values())
-        else:
-            for key in self.drops:
-                cache.rows.pop(key, None)
-            cache.rows.update(self.puts)
-            self._count()
-            if cache.indexes:
-                self._update_indexes()
-        if self.sources is not None:
-            cache.sources, cache.complex_sources = self.sources
-        cache.choose()
-
-    def _count(self) -> None:
-        counts = self.cache.counts
-        for key, count in self.counts.items():
-            if count > 1:
-                counts[key] = count
-            else:
-                counts.pop(key, None)
-
-    def _update_indexes(self) -> None:
-        for index in self.cache.indexes.values():
-            for row in self.deleted:
-                index.discard(row)
-            for old, _ in self.updated:
-                index.discard(old)
-            for row in self.puts.values():
-                index.add(row)
-
-    def calls(self, event: Event) -> list[Call]:
-        """Return the callbacks to run, in order."""
-        cache = self.cache
-        calls: list[Call] = []
-        if cache.insert_callbacks:
-            calls += [(c, (event, row)) for row in self.inserted for c in cache.insert_callbacks]
-        if cache.update_callbacks:
-            calls += [
-                (c, (event, old, new)) for old, new in self.updated for c in cache.update_callbacks
-            ]
-        if cache.delete_callbacks:
-            calls += [(c, (event, row)) for row in self.deleted for c in cache.delete_callbacks]
-        return calls
-
-
-class _Hot:
-    """What a commit touches of a cache: side by side in memory, since there may be thousands."""
-
-    __slots__ = ("name", "rows", "update_callback")
-
-    name: str
-    rows: dict[Any, Any]
-    update_callback: Callable[..., Any] | None
-
-
-class TableCache(_Hot):
+class TableCache:
     """The rows of one table that a client's subscriptions give.
 
     Attributes
     ----------
-    rows : dict
+    rows : dict or OneRow
         Key -> row.
     counts : dict
         Key -> how often the row is in the results of the client's queries, if more than once.
@@ -179,31 +75,25 @@ class TableCache(_Hot):
         The indexes that were asked for, by name.
     indexes : dict
         Those of them that have to follow changes.
-    is_plain : bool
-        Whether a changed row can simply be stored under its key, and at most one callback called.
-    update_callback : callable or None
-        That callback.
     face : CachedTable
         What the user of the client sees of it.
     """
 
     __slots__ = (
         "client", "complex_sources", "counts", "delete_callbacks", "face", "finders",
-        "index_infos", "indexes", "info", "insert_callbacks", "is_plain", "row_class", "sources",
-        "update_callbacks",
+        "index_infos", "indexes", "info", "insert_callbacks", "name", "row_class", "rows",
+        "sources", "update_callbacks",
     )  # fmt: skip
 
-    def __init__(self, info: TableInfo, client: Client) -> None:
+    def __init__(self, info: TableInfo, client: Taking) -> None:
         self.name = info.name
         self.client = client
-        self.rows = {}
+        self.rows: dict[Any, Any] | OneRow = {}
         self.counts: dict[Any, int] = {}
         self.sources = self.complex_sources = 0
         self.insert_callbacks: tuple[Callable[..., Any], ...] = ()
         self.update_callbacks: tuple[Callable[..., Any], ...] = ()
-        self.update_callback = None
         self.delete_callbacks: tuple[Callable[..., Any], ...] = ()
-        self.is_plain = False
         self.face: CachedTable[Any] = CachedTable(self)
         self.take_info(info)
 
@@ -212,13 +102,14 @@ class TableCache(_Hot):
         self.info = info
         self.row_class = info.shape.cls
         self.index_infos = {index.name: index for index in info.indexes}
-        self.finders: dict[str, CacheIndex[Any]] = {}
-        self.indexes: dict[str, CacheIndex[Any]] = {}
-        self.choose()
+        self.finders: dict[str, KeptIndex] = {}
+        self.indexes: dict[str, KeptIndex] = {}
+        self.reconsider()
 
-    def choose(self) -> None:
-        """Find out whether changes are plain."""
-        self.is_plain = (
+    @property
+    def is_plain(self) -> bool:
+        """Whether a changed row can simply be stored, and at most one callback called."""
+        return (
             self.sources == 1
             and not self.complex_sources
             and not self.indexes
@@ -226,22 +117,31 @@ class TableCache(_Hot):
             and self.info.primary_key is not None
             and len(self.update_callbacks) <= 1
         )
-        self.update_callback = next(iter(self.update_callbacks), None)
-        # It finds out anew when it has taken the next commit.
-        self.client.plain = None
 
-    def finder(self, name: str) -> CacheIndex[Any]:
+    def reconsider(self) -> None:
+        """Have the client find out anew, with the next commit, whether changes are plain."""
+        self.client.quick = None
+
+    def finder(self, name: str) -> KeptIndex:
         """Return an index of that name, which is there."""
         found = self.finders.get(name)
         if found is None:
-            from .index import CacheIndex
+            # Nothing changes while it is filled.
+            client = self.client
+            found = client.port.dispatcher.undisturbed(client, lambda: self._find(name))
+        return found
 
-            with Claimed(self.client):  # nothing changes while it is filled
-                found = CacheIndex(self, self.index_infos[name])
-                if not found.is_key:
-                    self.indexes[name] = found
-                    self.choose()
-                self.finders[name] = found
+    def _find(self, name: str) -> KeptIndex:
+        """Return an index, made at its first use."""
+        from .index import KeptIndex
+
+        found = self.finders.get(name)
+        if found is None:
+            found = KeptIndex(self, self.index_infos[name])
+            if not found.is_key:
+                self.indexes[name] = found
+                self.reconsider()
+            self.finders[name] = found
         return found
 
     # -- changes ---------------------------------------------------------------------------------
@@ -348,4 +248,4 @@ def _leave_out_same(
     change.inserted = [row for row in change.inserted if encode_new(row) not in went]
 
 
-__all__ = ["Change", "IndexInfo", "Lost", "Pair", "TableCache", "TableInfo"]
+__all__ = ["IndexInfo", "Lost", "Pair", "TableCache", "TableInfo"]

@@ -3,26 +3,22 @@
 from __future__ import annotations
 
 import sys
-from threading import get_ident
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from ..errors import UsageError
-from .core import Client
-from .handle import Subscription
+from .client import Client
+from .face import Face
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
 
-    from ..types.values import ConnectionId, Identity
     from .asynchronous import AsyncConnection
     from .events import Event
-    from .port import Port
-
-Dispatch = Literal["immediate", "manual"]
+    from .handle import Subscription
 
 
-class Connection(Client):
+class Connection(Face[Client]):
     """A client: an identity and a connection id, connected until it is closed.
 
     Made by `Database.connect`; a context manager that disconnects at the end. In an ``async with``
@@ -54,37 +50,24 @@ class Connection(Client):
     <Connection to 'chat', closed>
     """
 
-    __slots__ = ("_begun", "_later", "_manual")
+    __slots__ = ("_begun", "_later")
 
-    def __init__(
-        self,
-        port: Port,
-        identity: Identity,
-        connection_id: ConnectionId,
-        claims: str | None = None,
-        token: str | None = None,
-        *,
-        dispatch: Dispatch = "immediate",
-        confirmed_reads: bool = False,
-        later: bool = False,
-    ) -> None:
-        if dispatch not in {"immediate", "manual"}:
-            raise UsageError(f'dispatch is "immediate" or "manual", not {dispatch!r}')
-        super().__init__(
-            port, identity, connection_id, claims, token, confirmed_reads=confirmed_reads
-        )
-        self._manual = dispatch == "manual"
+    def __init__(self, client: Client, *, later: bool = False) -> None:
+        super().__init__(client)
         #: Where an event loop runs, ``async with`` may follow: so it connects when it is used.
         self._begun = not later
         self._later: AsyncConnection | None = None
         if self._begun:
-            self._connect()
+            client.connect()
 
-    def _check_active(self) -> None:
+    def _in_use(self) -> Client:
+        """Return the client, which is connected."""
+        client = self._client
         if not self._begun:
             self._begun = True
-            self._connect()
-        super()._check_active()
+            client.connect()
+        client.check_active()
+        return client
 
     # -- calling ---------------------------------------------------------------------------------
 
@@ -95,7 +78,8 @@ class Connection(Client):
         A call returns after the commit and after this client's callbacks for it. Inside a callback
         it returns after the commit.
         """
-        return self._port.reducers(self, self._call)
+        client = self._client
+        return client.port.reducers(client, self._call)
 
     @property
     def procedures(self) -> Any:
@@ -103,11 +87,12 @@ class Connection(Client):
 
         As `Database.procedures`. One that is running goes on when the client disconnects.
         """
-        return self._port.procedures(self, self._call_procedure)
+        client = self._client
+        return client.port.procedures(client, self._call_procedure)
 
     def _call_procedure(self, procedure: str, args: tuple[Any, ...]) -> Any:
-        self._check_active()
-        return self._port.call_procedure(self, procedure, args)
+        client = self._in_use()
+        return client.port.call_procedure(client, procedure, args)
 
     def call(self, reducer: str, /, *args: Any) -> None:
         """Run a reducer as this client; errors are those of `Database.call`.
@@ -120,10 +105,9 @@ class Connection(Client):
         self._call(reducer, args)
 
     def _call(self, reducer: str, args: tuple[Any, ...]) -> None:
-        self._check_active()
-        self._port.call(self, reducer, args)
-        if not self._manual and (self.has_news or self in self._port.dispatcher.claims):
-            self._port.dispatcher.take_now(self)
+        client = self._in_use()
+        client.port.call(client, reducer, args)
+        client.take_own()
 
     # -- subscribing -----------------------------------------------------------------------------
 
@@ -173,91 +157,57 @@ class Connection(Client):
         True
         [Member(name='bob', level=2)]
         """
-        handle = self._begin_subscription(queries, on_applied, on_error)
-        if not self._manual:
-            self._port.dispatcher.take_now(self)
+        client = self._in_use()
+        handle = client.begin_subscription(queries, on_applied, on_error)
+        if not client.is_manual:
+            client.port.dispatcher.take_now(client)
         return handle
-
-    def _begin_subscription(
-        self,
-        queries: tuple[Any, ...],
-        on_applied: Callable[[Event], Any] | None,
-        on_error: Callable[[Exception], Any] | None,
-    ) -> Subscription:
-        self._check_active()
-        return begin_subscription(self, queries, on_applied, on_error)
 
     def subscribe_to_all_tables(self) -> Subscription:
         """Subscribe to every table that this client may read, but for event tables."""
         return self.subscribe("SELECT * FROM *")
 
-    def _unsubscribe(self, handle: Subscription, on_ended: Callable[[Event], Any] | None) -> None:
-        handle._close(on_ended)
-        if not self._manual:
-            self._port.dispatcher.take_now(self)
-
     # -- dispatch --------------------------------------------------------------------------------
-
-    def wake(self) -> None:
-        """Take what commits have left; called on their thread."""
-        if not self._manual:
-            self._port.dispatcher.wake(self)
-
-    @property
-    def is_woken(self) -> bool:
-        """Whether it takes what is new without being asked."""
-        return not self._manual
-
-    @property
-    def _takes_at_once(self) -> bool:
-        return not self._manual
 
     def tick(self) -> None:
         """Apply what has happened since the last time, and run the callbacks of it.
 
         For ``dispatch="manual"``: call it once a frame, or whenever it suits.
         """
-        self._check_active()
-        dispatcher = self._port.dispatcher
-        if dispatcher.claims.get(self) != get_ident():
-            dispatcher.take_now(self)
+        self._in_use().tick()
 
     # -- the end ---------------------------------------------------------------------------------
 
     def close(self) -> None:
         """Disconnect: ``client_disconnected`` runs. Closing again does nothing."""
         self._begun = True
-        self._leave()
+        self._client.leave()
 
     disconnect = close
 
     def __enter__(self) -> Self:
-        self._check_active()
+        self._in_use()
         return self
 
     async def __aenter__(self) -> AsyncConnection:
         from .asynchronous import AsyncConnection
+        from .loop_client import LoopClient
 
+        client = self._client
         if self._begun:
             raise UsageError(
                 "this connection is in use already, and not by an event loop: write `async with "
                 "db.connect(…) as conn`"
             )
-        if self._manual:
+        if client.is_manual:
             raise UsageError(
                 'dispatch="manual" is for threads: an event loop runs callbacks itself'
             )
         self._begun = True
-        self._later = later = AsyncConnection(
-            self._port,
-            self._identity,
-            self._connection_id,
-            self._claims,
-            self._token,
-            confirmed_reads=self._is_confirmed,
-        )
-        await later._open()
-        return later
+        looping = LoopClient.instead_of(client)
+        self._later = AsyncConnection(looping)
+        await looping.open()
+        return self._later
 
     async def __aexit__(
         self,
@@ -283,40 +233,4 @@ def loop_runs() -> bool:
     return asyncio is not None and asyncio._get_running_loop() is not None
 
 
-def begin_subscription(
-    client: Client,
-    queries: tuple[Any, ...],
-    on_applied: Callable[[Event], Any] | None,
-    on_error: Callable[[Exception], Any] | None,
-) -> Subscription:
-    """Put a subscription with its rows into the inbox of a client."""
-    from ..errors import Error
-
-    port = client._port
-    handle = Subscription(client, (), on_applied, on_error)
-    try:
-        texts = [port.text_of(query) for query in _flat(queries)]
-        if not texts:
-            raise UsageError("subscribe takes at least one query: SQL, a row class, a typed query")
-        # The same text twice gives its rows once.
-        handle.queries = tuple(dict.fromkeys(texts))
-        port.subscribe(client, handle)
-    except Error as error:
-        handle._end(error)
-        if on_error is None:
-            raise
-        on_error(error)
-    return handle
-
-
-def _flat(queries: Any) -> list[Any]:
-    found: list[Any] = []
-    for query in queries:
-        if isinstance(query, list | tuple | set | frozenset):
-            found += _flat(query)
-        else:
-            found.append(query)
-    return found
-
-
-__all__ = ["Connection", "Dispatch", "begin_subscription"]
+__all__ = ["Connection", "loop_runs"]

@@ -8,12 +8,16 @@ that it commits is taken at once: that comes after what it is at.
 from __future__ import annotations
 
 from threading import Condition, get_ident
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from .events import Event
 
 if TYPE_CHECKING:
-    from .core import Client
+    from collections.abc import Callable
+
+    from .taking import Taking
+
+R = TypeVar("R")
 
 
 class Progress:
@@ -33,26 +37,20 @@ class Dispatcher:
     due : dict
         Thread -> the clients that its commits concern.
     claims : dict
-        Client -> the thread that takes what is new for it.
+        Client -> the thread that takes what is new for it: while it is inside a callback, at least.
     waiting : dict
         Client -> how many threads wait to claim it.
     progress : Progress
     """
 
-    __slots__ = ("_active", "_idle", "claims", "due", "progress", "waiting")
+    __slots__ = ("_idle", "claims", "due", "progress", "waiting")
 
-    def __init__(self, due: dict[int, list[Client]]) -> None:
+    def __init__(self, due: dict[int, list[Taking]]) -> None:
         self.due = due
-        self.claims: dict[Client, int] = {}
-        self.waiting: dict[Client, int] = {}
+        self.claims: dict[Taking, int] = {}
+        self.waiting: dict[Taking, int] = {}
         self.progress = Progress()
-        self._active: set[int] = set()
         self._idle = Condition()
-
-    @property
-    def is_active(self) -> bool:
-        """Whether this thread is taking what is new for some client: inside a callback."""
-        return get_ident() in self._active
 
     def deliver(self) -> None:
         """Have the clients that the commits of this thread concern take what is new.
@@ -60,163 +58,163 @@ class Dispatcher:
         Inside a callback nothing happens: whoever called that goes on with what comes up. After
         an interrupt, the next call goes on with what is left.
         """
+        # All in one: with many clients, this is half of what they add to a commit.
         me = get_ident()
-        woken = self.due.get(me)
-        if woken is None or me in self._active:
+        due, claims = self.due, self.claims
+        woken = due.get(me)
+        if woken is None or (claims and me in claims.values()):
             return
+        done, waiting = self.progress.done, self.waiting
         try:
-            self._active.add(me)
-            self._take_each(woken, me)
-            del self.due[me]
-            self._active.discard(me)
+            for client in woken:  # callbacks that commit make it longer
+                store = client.quick
+                if store is None or claims.setdefault(client, me) != me:
+                    client.wake()
+                    continue
+                # There is one cache only, so the item is about that one.
+                item = client.item
+                if item is None or client.more:
+                    self._drain(client)
+                    continue
+                commit, _, key, new, old = item
+                if new is None or old is None or new == old or commit[0] > done:
+                    self._drain(client)
+                    continue
+                # Again, after an interrupt, does no harm until the item is taken out.
+                if store is True:
+                    client.row = new
+                else:
+                    store[key] = new
+                told = client.told
+                if told is None:
+                    client.item = None
+                else:
+                    event = (
+                        Event(item, commit[1])
+                        if commit[2] is not client
+                        else client.event(commit, item)
+                    )
+                    client.item = None
+                    try:
+                        told(event, old, new)
+                    except Exception as error:  # noqa: BLE001 - a callback breaks nothing
+                        client.report(told, error)
+                del claims[client]
+                if waiting or client.item is not None:
+                    self._hand_over(client)
+            rest = due.pop(me, woken)
         except BaseException:
             self._stop(me)
             raise
+        if rest is not woken:
+            # A signal's handler committed in between, and saw to those that were woken so far.
+            due[me] = rest
+            self.deliver()
 
-    def take_now(self, client: Client) -> None:
+    def _drain(self, claimed: Taking) -> None:
+        """Have a client take all that is new, and let another thread claim it."""
+        claimed.drain()
+        del self.claims[claimed]
+        if self.waiting or claimed.item is not None or claimed.more:
+            self._hand_over(claimed)
+
+    def _hand_over(self, client: Taking) -> None:
+        """Let whoever waits go on, and see to what another thread may have left to this one."""
+        if self.waiting:
+            with self._idle:
+                self._idle.notify_all()
+        client.wake()
+
+    def wake(self, client: Taking) -> None:
+        """Have a client take what is new, unless another thread is at it or waits to be.
+
+        This thread is not inside a callback of that client.
+        """
+        me = get_ident()
+        while client.has_news and client not in self.waiting and self._claim(client, me):
+            is_through = client.drain()
+            self._release(client)
+            if not is_through:
+                return
+
+    def take_now(self, client: Taking) -> None:
         """Have a client take what is new, and wait for a thread that is at it.
 
         Inside a callback nobody waits: then it is taken after what this thread is at.
         """
         me = get_ident()
-        if me in self._active:
+        if me in self.claims.values():
             if self.claims.get(client) != me:
                 self.due.setdefault(me, []).append(client)
             return
         newest = client.newest
         while True:
-            while not self._claim(client, me):
-                self._wait_for(client)
-            self._run(me, client)
+            try:
+                self._claim_in_turn(client, me)
+                client.drain()
+                self._release(client)
+                self.wake(client)
+            except BaseException:
+                self._stop(me)
+                raise
+            self.deliver()
             # It may have been handed to another thread that waits before its turn came.
             if newest is None or all(item is not newest for item in client.items()):
                 return
 
-    def _claim(self, client: Client, me: int) -> bool:
+    def undisturbed(self, client: Taking, work: Callable[[], R]) -> R:
+        """Do `work` while nothing new is taken for a client (as in any callback of it)."""
+        me = get_ident()
+        if self.claims.get(client) == me:
+            return work()
+        try:
+            try:
+                self._claim_in_turn(client, me)
+                return work()
+            finally:
+                self._give_back(client, me)
+        finally:
+            # An interrupt may have struck inside the first: it can be called again.
+            self._give_back(client, me)
+
+    def _give_back(self, client: Taking, me: int) -> None:
+        if self.claims.get(client) == me:
+            self._release(client)
+            if client.has_news:
+                self.due.setdefault(me, []).append(client)
+                self.deliver()
+
+    # -- claims ----------------------------------------------------------------------------------
+
+    def _claim(self, client: Taking, me: int) -> bool:
         return self.claims.setdefault(client, me) == me
 
-    def _wait_for(self, client: Client) -> None:
-        waiting = self.waiting
-        with self._idle:
-            try:
-                waiting[client] = waiting.get(client, 0) + 1
-                while client in self.claims:
-                    self._idle.wait()
-            finally:
-                left = waiting.pop(client, 1) - 1
-                if left > 0:
-                    waiting[client] = left
+    def _claim_in_turn(self, client: Taking, me: int) -> None:
+        """Claim a client as soon as nobody else has."""
+        while not self._claim(client, me):
+            waiting = self.waiting
+            with self._idle:
+                try:
+                    waiting[client] = waiting.get(client, 0) + 1
+                    while client in self.claims:
+                        self._idle.wait()
+                finally:
+                    left = waiting.pop(client, 1) - 1
+                    if left > 0:
+                        waiting[client] = left
 
-    def release(self, client: Client) -> None:
+    def _release(self, client: Taking) -> None:
         """Let another thread claim a client."""
         del self.claims[client]
         if self.waiting:
             with self._idle:
                 self._idle.notify_all()
 
-    def _run(self, me: int, claimed: Client) -> None:
-        try:
-            self._active.add(me)
-            claimed.drain()
-            self.release(claimed)
-            self.wake(claimed)
-            woken = self.due.get(me)
-            if woken is not None:
-                self._take_each(woken, me)
-                del self.due[me]
-            self._active.discard(me)
-        except BaseException:
-            self._stop(me)
-            raise
-
     def _stop(self, me: int) -> None:
         """Give up what this thread has claimed: it was interrupted."""
-        self._active.discard(me)
-        for client in [each for each, thread in self.claims.items() if thread == me]:
-            self.release(client)
-
-    def _take_each(self, woken: list[Client], me: int) -> None:
-        """Have each take what is new: here where that is a changed row and one callback for it."""
-        claims, progress = self.claims, self.progress
-        for client in woken:  # callbacks that commit make it longer
-            cache = client.plain
-            if cache is None or claims.setdefault(client, me) != me:
-                client.wake()
-                continue
-            # It has one cache only, so this is about that one.
-            item = client.item
-            if item is None or client.more or len(item) != 5 or item[0][0] > progress.done:
-                client.drain()
-            else:
-                commit, _, key, new, old = item
-                if new is None or old is None:
-                    client.drain()
-                elif new == old:
-                    client.item = None
-                else:
-                    # Again, after an interrupt, does no harm until the item is taken out.
-                    cache.rows[key] = new
-                    callback = cache.update_callback
-                    if callback is None:
-                        client.item = None
-                    else:
-                        event = (
-                            Event("transaction", commit[1], None, item)
-                            if commit[2] is not client
-                            else client.event(commit, item)
-                        )
-                        client.item = None
-                        try:
-                            callback(event, old, new)
-                        except Exception as error:  # noqa: BLE001 - a callback breaks nothing
-                            client.report(callback, error)
-            del claims[client]
-            if self.waiting or client.item is not None or client.more:
-                # Another thread may have left it to this one.
-                self._hand_over(client)
-
-    def _hand_over(self, client: Client) -> None:
-        if self.waiting:
-            with self._idle:
-                self._idle.notify_all()
-        client.wake()
-
-    def wake(self, client: Client) -> None:
-        """Have a client take what is new, unless another thread is at it or waits to be.
-
-        This thread is active, and not inside a callback of that client.
-        """
-        me = get_ident()
-        while client.has_news and client not in self.waiting and self._claim(client, me):
-            is_through = client.drain()
-            self.release(client)
-            if not is_through:
-                return
+        for client, thread in list(self.claims.items()):
+            if thread == me:
+                self._release(client)
 
 
-class Claimed:
-    """Nothing new is taken for a client while this is open (as in any callback of it)."""
-
-    def __init__(self, client: Client) -> None:
-        self._client = client
-        self._dispatcher = client._port.dispatcher
-        self._is_ours = False
-
-    def __enter__(self) -> None:
-        dispatcher, me = self._dispatcher, get_ident()
-        if dispatcher.claims.get(self._client) == me:
-            return
-        while not dispatcher._claim(self._client, me):
-            dispatcher._wait_for(self._client)
-        self._is_ours = True
-
-    def __exit__(self, *_: object) -> None:
-        if self._is_ours:
-            dispatcher = self._dispatcher
-            dispatcher.release(self._client)
-            if self._client.has_news:
-                dispatcher.due.setdefault(get_ident(), []).append(self._client)
-                dispatcher.deliver()
-
-
-__all__ = ["Claimed", "Dispatcher", "Progress"]
+__all__ = ["Dispatcher", "Progress"]

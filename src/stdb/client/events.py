@@ -64,21 +64,20 @@ class Event(msgspec.Struct, eq=False):
         ``"reducer"`` for a call of this connection, ``"transaction"`` for anybody else's work,
         ``"subscribed"`` and ``"unsubscribed"`` for the rows that a subscription brings and takes
         away, ``"updated"`` for what changes when the module is published anew.
-    micros : int
-        When, in microseconds since 1970.
     reducer : ReducerEvent or None
         The call, for ``"reducer"``.
     """
 
-    kind: EventKind
-    micros: int
-    reducer: ReducerEvent | None
+    #: The changes of caches, or the item that the commit left, where that is one row.
     _changed: Any
+    _micros: int
+    kind: EventKind = "transaction"
+    reducer: ReducerEvent | None = None
 
     @property
     def timestamp(self) -> Timestamp:
         """When it happened."""
-        return Timestamp(self.micros)
+        return Timestamp(self._micros)
 
     @property
     def changes(self) -> Changes:

@@ -10,7 +10,7 @@ from .events import Event
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from .core import Client
+    from .client import Client
 
 
 class Subscription:
@@ -65,7 +65,7 @@ class Subscription:
         If they are there already, it is called at once.
         """
         if self._state == "active":
-            callback(Event("subscribed", self._client._port.micros(), None, ()))
+            callback(Event((), self._client.port.micros(), "subscribed"))
         else:
             self._applied_callbacks += (callback,)
         return callback
@@ -97,7 +97,7 @@ class Subscription:
         self._check_open()
         if on_ended is not None:
             self._ended_callbacks += (on_ended,)
-        self._client._port.unsubscribe(self._client, self)
+        self._client.port.unsubscribe(self._client, self)
 
     def unsubscribe(self, on_ended: Callable[[Event], Any] | None = None) -> Any:
         """End it: rows that no other subscription gives leave the cache, with ``on_delete``.
@@ -115,7 +115,7 @@ class Subscription:
         UsageError
             It is over already.
         """
-        return self._client._unsubscribe(self, on_ended)
+        return self._client.unsubscribe(self, on_ended)
 
     def __repr__(self) -> str:
         return f"<subscription {self._state}: {'; '.join(self.queries)}>"

@@ -1,4 +1,4 @@
-"""`CacheIndex`: finding rows of a client's cache by the values of indexed columns."""
+"""Indexes of a client's cache: finding its rows by the values of columns."""
 
 from __future__ import annotations
 
@@ -23,15 +23,49 @@ R = TypeVar("R")
 
 
 class CacheIndex(Generic[R]):
+    """An index of a client's cache: ``conn.db.user.name``."""
+
+    __slots__ = ("_kept",)
+
+    def __init__(self, kept: KeptIndex) -> None:
+        self._kept = kept
+
+    def find(self, *values: Any) -> R | None:
+        """Return the row that has this value in the unique column (or columns), or None."""
+        found: R | None = self._kept.find(values)
+        return found
+
+    def filter(
+        self,
+        *values: Any,
+        ge: Any = ABSENT,
+        gt: Any = ABSENT,
+        le: Any = ABSENT,
+        lt: Any = ABSENT,
+    ) -> Iterator[R]:
+        """Return the rows whose leading columns equal `values` and whose next lies in a range.
+
+        The arguments are those of `stdb.IndexHandle.filter`.
+        """
+        return self._kept.filter(values, ge, gt, le, lt)
+
+    def __repr__(self) -> str:
+        return repr(self._kept)
+
+
+class KeptIndex:
     """An index of a cache, kept up to date from its first use on.
 
     Attributes
     ----------
     is_key : bool
         Whether the cache itself serves as the index: it is over the column of the cache's keys.
+    face : CacheIndex
+        What the user of the client sees of it.
     """
 
     def __init__(self, cache: TableCache, info: IndexInfo) -> None:
+        self.face: CacheIndex[Any] = CacheIndex(self)
         self._cache = cache
         self._info = info
         self._columns = _Columns(cache.info)
@@ -48,30 +82,20 @@ class CacheIndex(Generic[R]):
         if not self.is_key:
             self.rebuild(cache.rows.values())
 
-    def find(self, *values: Any) -> R | None:
-        """Return the row that has this value in the unique column (or columns), or None."""
+    def find(self, values: tuple[Any, ...]) -> Any:
+        """Return the row that has these values in the columns, or None."""
         if not self._info.is_unique:
             raise UsageError(f"{self!r} is not unique, so it has no find(); use filter()")
         rows = self._cache.rows if self.is_key else self._index.map
         return rows.get(self._columns.key(self._info.columns, values))
 
-    def filter(
-        self,
-        *values: Any,
-        ge: Any = ABSENT,
-        gt: Any = ABSENT,
-        le: Any = ABSENT,
-        lt: Any = ABSENT,
-    ) -> Iterator[R]:
-        """Return the rows whose leading columns equal `values` and whose next lies in a range.
-
-        The arguments are those of `stdb.IndexHandle.filter`.
-        """
+    def filter(self, values: tuple[Any, ...], ge: Any, gt: Any, le: Any, lt: Any) -> Iterator[Any]:
+        """Return the rows whose leading columns equal `values` and whose next lies in a range."""
         unbounded = ge is ABSENT and gt is ABSENT and le is ABSENT and lt is ABSENT
         index = self._index
         if unbounded and len(values) == len(self._info.columns):
             if self.is_key:
-                row = self.find(*values)
+                row = self.find(values)
                 return iter(() if row is None else (row,))
             held = index.map.get(self._columns.key(self._info.columns, values))
             return iter(()) if held is None else iter(list(index.rows_of(held)))
@@ -149,4 +173,4 @@ def _itself(row: Any) -> Any:
     return row
 
 
-__all__ = ["CacheIndex"]
+__all__ = ["CacheIndex", "KeptIndex"]

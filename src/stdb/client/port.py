@@ -8,17 +8,22 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from .cache import TableInfo
-    from .core import Client
+    from .client import Client
     from .dispatch import Dispatcher
     from .handle import Subscription
+    from .taking import Taking
 
 R = TypeVar("R")
 
 
 class Renewal(Protocol):
-    """All that a client's subscriptions give at one moment, for one table."""
+    """All that a client's subscriptions give at one moment, for one table.
+
+    `key` is that of the only row that they may give, or `one_row.MANY`.
+    """
 
     info: TableInfo
+    key: Any
     rows: dict[Any, Any]
     counts: dict[Any, int]
     sources: tuple[int, int]
@@ -66,16 +71,16 @@ class Port(Protocol):
     def unsubscribe(self, client: Client, handle: Subscription) -> None:
         """End a subscription; an item that says so is left then."""
 
-    def ended(self, client: Client, handle: Subscription) -> None:
+    def ended(self, client: Taking, handle: Subscription) -> None:
         """Give up what is kept for a subscription that is over. Can be done again."""
 
-    def renew(self, client: Client) -> Mapping[str, Renewal]:
+    def renew(self, client: Taking) -> Mapping[str, Renewal]:
         """Return all that a client's subscriptions give now; what is left has no rows any more."""
 
-    def table(self, client: Client, key: object) -> TableInfo:
+    def table(self, client: Taking, key: object) -> TableInfo:
         """Return the table of that name or row class, if the client may read it."""
 
-    def table_names(self, client: Client) -> list[str]:
+    def table_names(self, client: Taking) -> list[str]:
         """Return the names of the tables that a client may read."""
 
     def micros(self) -> int:

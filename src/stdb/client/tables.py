@@ -11,9 +11,9 @@ if TYPE_CHECKING:
 
     from ..module import Query
     from .cache import TableCache
-    from .core import Client
     from .events import Event
     from .index import CacheIndex
+    from .taking import Taking
 
 R = TypeVar("R")
 
@@ -68,7 +68,7 @@ class CachedTable(Generic[R]):
     def __getitem__(self, name: str) -> CacheIndex[R]:
         if name not in self._cache.index_infos:
             raise self._unknown(name)
-        return self._cache.finder(name)
+        return self._cache.finder(name).face
 
     def __getattr__(self, name: str) -> CacheIndex[R]:
         if name.startswith("__"):
@@ -99,14 +99,14 @@ class CachedTable(Generic[R]):
         The cache holds the whole commit by then. Of an event table, these are its rows.
         """
         self._cache.insert_callbacks += (_checked(callback, "on_insert"),)
-        self._cache.choose()
+        self._cache.reconsider()
         return callback
 
     def on_delete(self, callback: Callable[[Event, R], Any]) -> Callable[[Event, R], Any]:
         """Call ``callback(event, row)`` for each row that goes."""
         self._refuse_event("on_delete")
         self._cache.delete_callbacks += (_checked(callback, "on_delete"),)
-        self._cache.choose()
+        self._cache.reconsider()
         return callback
 
     def on_update(self, callback: Callable[[Event, R, R], Any]) -> Callable[[Event, R, R], Any]:
@@ -124,7 +124,7 @@ class CachedTable(Generic[R]):
                 "from a delete and an insert; use on_delete and on_insert"
             )
         self._cache.update_callbacks += (_checked(callback, "on_update"),)
-        self._cache.choose()
+        self._cache.reconsider()
         return callback
 
     def _refuse_event(self, what: str) -> None:
@@ -137,17 +137,17 @@ class CachedTable(Generic[R]):
     def remove_on_insert(self, callback: Callable[..., Any]) -> None:
         """Call it no more; nothing happens when it was not."""
         self._cache.insert_callbacks = _without(self._cache.insert_callbacks, callback)
-        self._cache.choose()
+        self._cache.reconsider()
 
     def remove_on_delete(self, callback: Callable[..., Any]) -> None:
         """Call it no more; nothing happens when it was not."""
         self._cache.delete_callbacks = _without(self._cache.delete_callbacks, callback)
-        self._cache.choose()
+        self._cache.reconsider()
 
     def remove_on_update(self, callback: Callable[..., Any]) -> None:
         """Call it no more; nothing happens when it was not."""
         self._cache.update_callbacks = _without(self._cache.update_callbacks, callback)
-        self._cache.choose()
+        self._cache.reconsider()
 
 
 def _checked(callback: Callable[..., Any], where: str) -> Callable[..., Any]:
@@ -181,7 +181,7 @@ class CacheTables:
 
     __slots__ = ("_client", "_prefix")
 
-    def __init__(self, client: Client, prefix: str = "") -> None:
+    def __init__(self, client: Taking, prefix: str = "") -> None:
         self._client = client
         #: The namespace of an included module with a dot, to which these are limited.
         self._prefix = prefix
@@ -194,19 +194,19 @@ class CacheTables:
         client = self._client
         if isinstance(key, str):
             key = self._prefix + key
-            cache = client._caches.get(key)
+            cache = client.caches.get(key)
             if cache is not None:
                 return cache.face
         elif not isinstance(key, type):
             raise UsageError(f"a table is named by a str or by its row class, not {key!r}")
-        return client._cache(client._port.table(client, key).name).face
+        return client.cache(client.port.table(client, key).name).face
 
     def __getattr__(self, name: str) -> CachedTable[Any]:
         if name.startswith("__"):
             raise AttributeError(name)
         full = self._prefix + name
-        if full not in self._client._caches:
-            names = self._client._port.table_names(self._client)
+        if full not in self._client.caches:
+            names = self._client.port.table_names(self._client)
             if any(each.startswith(f"{full}.") for each in names):
                 # To checkers, who know no names of tables, every attribute is a table.
                 return CacheTables(self._client, f"{full}.")  # type: ignore[return-value]
@@ -214,7 +214,7 @@ class CacheTables:
 
     def _names(self) -> list[str]:
         prefix = self._prefix
-        names = self._client._port.table_names(self._client)
+        names = self._client.port.table_names(self._client)
         return [name[len(prefix) :] for name in names if name.startswith(prefix)]
 
     def __iter__(self) -> Iterator[str]:

@@ -53,10 +53,10 @@ class ClientPort(Subscribing):
             with database._store.writing(self._logged(connection, "connected")) as store:
                 database._check_not_closed()
                 store["st_client"].insert(_client_row(store, connection))
-                if connection._claims is not None:
+                if connection.claims is not None:
                     store["st_connection_credentials"].insert(
                         connection_id=connection.connection_id.value,
-                        jwt_payload=connection._claims,
+                        jwt_payload=connection.claims,
                     )
                 self._run_lifecycle("client_connected", connection)
         except ViewError as error:

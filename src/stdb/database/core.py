@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ..client import Client
+    from ..client.taking import Taking
     from ..clock import Clock
     from ..durability import Log
     from ..module import Program, ReducerDeclaration
@@ -75,7 +76,7 @@ class Core:
         self._connections: set[Client] = set()
         self._clients: ClientPort | None = None
         #: Thread -> the clients that its commits concern; empty while nobody subscribes.
-        self._due: dict[int, list[Client]] = {}
+        self._due: dict[int, list[Taking]] = {}
         self._dispatcher: Any = None
         self._meter = Meter(self, self._slow_ms)
         self._counts = self._meter.counts

@@ -240,7 +240,7 @@ class Database(Calls, Procedures, Querying, Publishing, Durable):
         ...     [note.text for note in ann.db[Note]]
         ['hello']
         """
-        from ..client import Connection, loop_runs  # not at import
+        from ..client import Client, Connection, loop_runs  # not at import
 
         claims = None
         if token is not None:
@@ -251,7 +251,7 @@ class Database(Calls, Procedures, Querying, Publishing, Durable):
             claims, identity = self._who_vouches().anonymous(self._ids.subject("client"))
         elif identity.__class__ is not Identity:
             refuse_identity("identity", identity)
-        return Connection(
+        client = Client(
             self._port(),
             identity,
             self._ids.connection_id(),
@@ -259,8 +259,8 @@ class Database(Calls, Procedures, Querying, Publishing, Durable):
             token,
             dispatch=dispatch,
             confirmed_reads=confirmed_reads,
-            later=loop_runs(),
         )
+        return Connection(client, later=loop_runs())
 
     def issue_token(
         self,
@@ -533,7 +533,7 @@ class Database(Calls, Procedures, Querying, Publishing, Durable):
         for connection in list(self._connections):
             # On a disk that has failed a client stays noted, as after a crash.
             with suppress(DurabilityError):
-                connection._leave()
+                connection.leave()
         with state.lock:
             self._closed = True
         self._program.close()

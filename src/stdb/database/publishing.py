@@ -141,7 +141,7 @@ class Publishing(Core):
             f"about {', '.join(names)}; connect again"
         )
         for connection in list(self._connections):
-            connection._leave(error)
+            connection.leave(error)
 
 
 def as_program(module: Any) -> Program:

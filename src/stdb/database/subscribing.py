@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..client import Dispatcher
 from ..client.cache import IndexInfo, TableInfo
-from ..client.steps import Applied, Dropped
+from ..client.one_row import MANY
+from ..client.steps import Applied, Dropped, QueryRows
 from ..client.tables import CachedTable
 from ..errors import Error, UsageError, shorten, unknown_name
 from ..module import Query
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ..client import Client, Subscription
+    from ..client.steps import Control
+    from ..client.taking import Taking
     from ..storage.table import Table
     from ..subscriptions import Evaluator, LiveQuery
     from .database import Database
@@ -31,16 +34,18 @@ R = TypeVar("R")
 class Renewal:
     """All that a client's subscriptions give at one moment, for one table."""
 
-    __slots__ = ("counts", "info", "rows", "sources")
+    __slots__ = ("counts", "info", "key", "rows", "sources")
 
     def __init__(self, info: TableInfo) -> None:
         self.info = info
         self.rows: dict[Any, Any] = {}
         self.counts: dict[Any, int] = {}
         self.sources = (0, 0)
+        self.key: Any = MANY
 
     def add(self, query: LiveQuery) -> None:
         """Add the result of a query."""
+        self.key = MANY if self.sources[0] else _key_of(query)
         result = query.rows()
         rows, counts = self.rows, self.counts
         for key, row in result.items() if isinstance(result, dict) else result:
@@ -122,7 +127,7 @@ class Subscribing:
 
     # -- tables ----------------------------------------------------------------------------------
 
-    def table(self, client: Client, key: object) -> TableInfo:
+    def table(self, client: Taking, key: object) -> TableInfo:
         """Return the table of that name or row class, if the client may read it."""
         if isinstance(key, type):
             key = self._store.readable[key]._table.name
@@ -131,7 +136,7 @@ class Subscribing:
             raise unknown_name("table", key, self.table_names(client))
         return self._info(table)
 
-    def table_names(self, client: Client) -> list[str]:
+    def table_names(self, client: Taking) -> list[str]:
         """Return the names of the tables that a client may read."""
         return [
             table.name
@@ -139,7 +144,7 @@ class Subscribing:
             if not table.definition.is_system and self._may_read(client, table)
         ]
 
-    def _may_read(self, client: Client, table: Table) -> bool:
+    def _may_read(self, client: Taking, table: Table) -> bool:
         return table.definition.is_public or client.identity == self._database.owner
 
     def _info(self, table: Table) -> TableInfo:
@@ -230,15 +235,18 @@ class Subscribing:
     def _subscribe(self, evaluator: Evaluator, client: Client, handle: Subscription) -> None:
         with self._lock:
             self._database._check_not_closed()
-            client._check_active()
+            client.check_active()
             live = self._compile(client, handle)
             item: Any = None
             try:
                 evaluator.subscribe(client, handle, live)
                 handle._live = live
                 client.handles[handle] = None
-                results = [(query.name, query.rows(), query.is_simple) for query in live]
-                item = ((0, self.micros(), None, None), None, Applied(handle, results))
+                results = [
+                    QueryRows(query.name, query.rows(), query.is_simple, _key_of(query))
+                    for query in live
+                ]
+                item = self._control(Applied(handle, results))
                 self._put(client, item)
             except BaseException:
                 if not _is_left(client, item):
@@ -258,11 +266,13 @@ class Subscribing:
                 handle._state = "ending"
                 evaluator.unsubscribe(client, handle, live)
                 others = self._names_left(client, handle)
-                results: list[Any] = [
-                    (query.name, query.rows() if query.name in others else None, query.is_simple)
+                results = [
+                    QueryRows(
+                        query.name, query.rows() if query.name in others else None, query.is_simple
+                    )
                     for query in live
                 ]
-                item = ((0, self.micros(), None, None), None, Dropped(handle, results))
+                item = self._control(Dropped(handle, results))
                 self._put(client, item)
             except BaseException:
                 if not _is_left(client, item):
@@ -270,13 +280,18 @@ class Subscribing:
                     handle._state = before
                 raise
 
+    def _control(self, control: Control) -> tuple[Any, ...]:
+        """Return the item that a client takes a control from, in the form of a commit's."""
+        return ((0, self.micros(), None, None), None, control, None, None)
+
     def _put(self, client: Client, item: tuple[Any, ...]) -> None:
         """Leave an item for a client, and have this thread wake it sooner or later."""
-        client.put(item)
-        if client.is_woken:
+        if not client.is_manual:
+            # First, so that an interrupt in between leaves nothing that nobody would take.
             self.dispatcher.due.setdefault(get_ident(), []).append(client)
+        client.put(item)
 
-    def ended(self, client: Client, handle: Subscription) -> None:
+    def ended(self, client: Taking, handle: Subscription) -> None:
         """Give up what is kept for a subscription that is over. Can be done again."""
         views, handle._views = handle._views, ()
         if views:
@@ -303,12 +318,12 @@ class Subscribing:
 
     # -- starting anew ---------------------------------------------------------------------------
 
-    def renew(self, client: Client) -> dict[str, Renewal]:
+    def renew(self, client: Taking) -> dict[str, Renewal]:
         """Return all that a client's subscriptions give now; what is left has no rows any more."""
         self._database._state.check_not_nested()
         with self._lock:
             renewals: dict[str, Renewal] = {}
-            for name in client._caches:
+            for name in client.caches:
                 table = self._store.by_name.get(name)
                 if table is not None:
                     renewals[name] = Renewal(self._info(table))
@@ -347,9 +362,9 @@ class Subscribing:
             self._follow(client, handle)
         lost = []
         for client in list(self._database._connections):
-            if any(_is_outdated(cache, by_name) for cache in client._caches.values()):
+            if any(_is_outdated(cache, by_name) for cache in client.caches.values()):
                 client.lose()
-            if client._torn:
+            if client.is_torn:
                 lost.append(client)
         if lost:
             thread = self._database._state.thread or 0
@@ -361,13 +376,22 @@ class Subscribing:
             live = self._compile(client, handle)
         except Error as error:
             handle._live = []
-            item = ((0, self.micros(), None, None), None, Dropped(handle, None, error))
-            self._put(client, item)
+            self._put(client, self._control(Dropped(handle, None, error)))
             return
         handle._live = live
         # Whoever keeps the views has moved what was held of the old ones to these.
         handle._views = _views_of(live)
         self._evaluating().subscribe(client, handle, live)
+
+
+def _result(query: LiveQuery) -> QueryRows:
+    """Return what a query gives now."""
+    return QueryRows(query.name, query.rows(), query.is_simple, _key_of(query))
+
+
+def _key_of(query: LiveQuery) -> Any:
+    """Return the main key of the only row that a query may give."""
+    return query.parts[0].key if query.is_one_row else MANY
 
 
 def _is_left(client: Client, item: object) -> bool:

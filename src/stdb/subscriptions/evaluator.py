@@ -225,13 +225,12 @@ class Evaluator:
             if serial <= progress.done:
                 return
             thread, touched = state.thread or 0, state.touched
-            caller = call = None
-            if calls:
-                calling = calls.get(thread)
-                if calling is not None and calling.serial in {0, serial}:
-                    calling.serial = serial
-                    caller, call = calling.sink, calling.call
-            commit = (serial, state.micros or clock(), caller, call)
+            calling = calls.get(thread) if calls else None
+            if calling is None or calling.serial not in {0, serial}:
+                commit: Commit = (serial, state.micros or clock(), None, None)
+            else:
+                calling.serial = serial
+                commit = (serial, state.micros or clock(), calling.sink, calling.call)
             woken: list[Sink] = []
             try:
                 quick = find_quick(touched[0]) if len(touched) == 1 else None
@@ -243,10 +242,8 @@ class Evaluator:
                 _logger.exception("stdb: subscriptions could not be told of a commit")
                 self._give_up(woken)
             if woken:
-                waiting = due.get(thread)
-                if waiting is None:
-                    due[thread] = woken
-                else:
+                waiting = due.setdefault(thread, woken)
+                if waiting is not woken:
                     waiting.extend(woken)
             progress.done = serial
 
@@ -285,7 +282,7 @@ def _send(commit: Commit, query: LiveQuery, pairs: list[Pair], woken: list[Sink]
     if not pairs:
         return
     one = query.is_simple and len(pairs) == 1
-    item = (commit, query.name, *pairs[0]) if one else (commit, query.name, pairs)
+    item = (commit, query.name, *pairs[0]) if one else (commit, query.name, pairs, None, None)
     sinks = query.sinks.values()
     for sink in sinks:
         sink.put(item)

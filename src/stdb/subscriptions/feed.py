@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..types.compose import Composer
 from ..types.keys import is_own_key, key_expression
+from .template import main_column
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -56,9 +57,7 @@ class Feed:
 
     def __init__(self, table: Table) -> None:
         self.table = table
-        main = table.code.plan.main
-        columns = () if main is None else table.definition.indexes[main].columns
-        self._main_column = columns[0] if len(columns) == 1 else None
+        self._main_column = main_column(table)
         self.soles: dict[Any, Sink] = {}
         self.by_main_key: Waiting = {}
         self.by_column: dict[int, tuple[Callable[[Any], Any], Waiting]] = {}

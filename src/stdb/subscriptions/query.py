@@ -98,6 +98,11 @@ class LiveQuery:
             for source in range(len(code.tables))
         ]
 
+    @property
+    def is_one_row(self) -> bool:
+        """Whether it gives no more than the row under the main key ``parts[0].key``."""
+        return self.template.is_one_row
+
     def add(self, handle: object, sink: Sink) -> None:
         """Let `sink` have the changes, for the subscription `handle`."""
         self.sinks[handle] = sink

@@ -1,9 +1,9 @@
 """What a commit leaves for a subscriber: items.
 
-An item is ``(commit, table, pairs)``, or for a change of one row ``(commit, table, key, new row or
-None, old row or None)``, where the rows may be equal: then nothing changed. All items of one commit
-are left before `Progress.done` reaches its serial; a subscriber takes no item before that, so it
-never sees half of a commit.
+An item is ``(commit, table, pairs, None, None)``, or for a change of one row ``(commit, table, key,
+new row or None, old row or None)``, where the rows may be equal: then nothing changed. All items of
+one commit are left before `Progress.done` reaches its serial; a subscriber takes no item before
+that, so it never sees half of a commit.
 """
 
 from __future__ import annotations

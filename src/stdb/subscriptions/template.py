@@ -83,6 +83,9 @@ class Template:
         )
         #: Whether each row of the table is at most once in the result.
         self.is_simple = len(query.fragments) == 1 and len(only.sources) == 1
+        point = self.fragments[0].points[0] if self.is_simple else None
+        #: Whether it gives no more than the row under one main key: that of its point.
+        self.is_one_row = point is not None and point.position == main_column(self.table)
 
     def _compile(self, fragment: t.Fragment, find_auxiliary: FindAuxiliary) -> FragmentCode:
         tables = tuple(source.table for source in fragment.sources)
@@ -128,6 +131,13 @@ def _find_point(fragment: t.Fragment, source: int) -> tuple[t.Expr, Point] | Non
             point = Point(column.position, value, key_function(column.shape))
             best = (rank, conjunct, point)
     return None if best is None else best[1:]
+
+
+def main_column(table: Table) -> int | None:
+    """Return the position of the column whose keys are the main keys; None where no one is."""
+    main = table.code.plan.main
+    columns = () if main is None else table.definition.indexes[main].columns
+    return columns[0] if len(columns) == 1 else None
 
 
 def _selectiveness(table: Table, position: int) -> int:

@@ -215,7 +215,7 @@ class Recorder:
             "do": "connect",
             "identity": connection.identity.hex(),
             "connection": connection.connection_id.hex(),
-            "claims": connection._claims,
+            "claims": connection.claims,
         }
         with self._doing_it(event):
             type(self._port).connected(self._port, connection)

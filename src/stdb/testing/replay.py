@@ -184,13 +184,12 @@ class Player:
         )
 
     def _connect(self, event: Event) -> None:
-        from ..client import Connection
+        from ..client import Client, Connection
 
         identity = Identity.from_hex(event["identity"])
         connection_id = ConnectionId.from_hex(event["connection"])
-        self._connections[event["connection"]] = Connection(
-            self._database._port(), identity, connection_id, event["claims"]
-        )
+        client = Client(self._database._port(), identity, connection_id, event["claims"])
+        self._connections[event["connection"]] = Connection(client)
 
     def _disconnect(self, event: Event) -> None:
         connection = self._connections.pop(event["connection"], None)
