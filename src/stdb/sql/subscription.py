@@ -180,7 +180,7 @@ def _check_event(fragment: t.Fragment, returned: int, fault: Fault) -> None:
     if other.table.is_event:
         raise fault(
             f"event table {other.table.name!r} has no rows after its transaction, so nothing is "
-            f"joined with them: a subscription returns its rows ({other.alias}.*), or leaves it out",
+            f"joined with them: a subscription returns its rows ({other.alias}.*) or leaves it out",
             other.position,
         )
 
