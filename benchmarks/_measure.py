@@ -3,8 +3,9 @@
 Both sides of a comparison run in the same process and by turns, a round each, so that what the
 machine does beside it falls on both; a first round of each is not counted. What counts is the
 median of the rounds; the least and greatest are reported too. A ratio says how many times better
-stdb is than the other side: above 1 it is faster (or smaller). The garbage collector runs as it
-does in any program, and is emptied before each round.
+stdb is than the other side: above 1 it is faster (or smaller). It is the median of the ratios of
+rounds that stood side by side: a machine that is slower for some seconds is so for both. The garbage
+collector runs as it does in any program, and is emptied before each round.
 """
 
 import argparse
@@ -44,7 +45,10 @@ class Measurement:
 
     @property
     def ratio(self) -> float:
-        """How many times better stdb is than its peer, by the medians."""
+        """How many times better stdb is than its peer: of rounds side by side, by the median."""
+        if len(self.ours) == len(self.theirs) and all(self.ours):
+            pairs = zip(self.theirs, self.ours, strict=True)
+            return statistics.median(theirs / ours for theirs, ours in pairs)
         return statistics.median(self.theirs) / statistics.median(self.ours)
 
     @property
