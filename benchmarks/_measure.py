@@ -4,8 +4,8 @@ Both sides of a comparison run in the same process and by turns, a round each, s
 machine does beside it falls on both; a first round of each is not counted. What counts is the
 median of the rounds; the least and greatest are reported too. A ratio says how many times better
 stdb is than the other side: above 1 it is faster (or smaller). It is the median of the ratios of
-rounds that stood side by side: a machine that is slower for some seconds is so for both. The garbage
-collector runs as it does in any program, and is emptied before each round.
+rounds that stood side by side: a machine that is slower for some seconds is so for both. The
+garbage collector runs as it does in any program, and is emptied before each round.
 """
 
 import argparse
