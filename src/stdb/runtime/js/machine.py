@@ -7,9 +7,7 @@ import os
 import resource
 import sys
 import time
-from contextlib import suppress
-from functools import partial
-from pathlib import Path
+from functools import cache, partial
 from typing import Final
 
 _PR_SET_TIMERSLACK: Final = 29
@@ -32,7 +30,20 @@ def want_short_naps() -> None:
 
 def resident_memory() -> int:
     """Return the memory of the process in bytes; where nobody tells, the most it ever had."""
-    with suppress(OSError), Path("/proc/self/statm").open("rb") as file:
-        return int(file.read().split()[1]) * resource.getpagesize()
+    statm = _open_statm(os.getpid())
+    if statm is not None:
+        return int(os.pread(statm, 128, 0).split()[1]) * resource.getpagesize()
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024
+
+
+@cache
+def _open_statm(process: int) -> int | None:
+    """Open what Linux tells of the memory of this process, for good.
+
+    A file opened at each look could be left open by a Ctrl-C that comes before its `with` begins.
+    """
+    try:
+        return os.open(f"/proc/{process}/statm", os.O_RDONLY)
+    except OSError:
+        return None
