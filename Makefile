@@ -23,7 +23,7 @@ demo: $(VENV)/demo.stamp
 	$(BIN)/python examples/flights/run.py
 
 test: $(VENV)/dev.stamp
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile $(ARGS)
 
 lint: $(VENV)/dev.stamp
 	$(BIN)/python -m ruff check $(SOURCES)

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 from functools import cache
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 HERE = Path(__file__).parents[1] / "typescript"
+BUILT = HERE / "built"
 
 
 @cache
@@ -20,13 +23,15 @@ def _packages() -> str | None:
     if npm is None:
         return "there is no npm here"
     wanted = json.loads((HERE / "package.json").read_text())["dependencies"]
-    if not all((HERE / "node_modules" / package).is_dir() for package in wanted):
-        done = subprocess.run(
-            [npm, "install", "--no-audit", "--no-fund", "--no-package-lock"],
-            cwd=HERE, capture_output=True, text=True, check=False,
-        )  # fmt: skip
-        if done.returncode:
-            return f"npm could not install the packages: {done.stderr.strip()[-300:]}"
+    BUILT.mkdir(exist_ok=True)
+    with FileLock(BUILT / "packages.lock"):  # several processes run the tests
+        if not all((HERE / "node_modules" / package).is_dir() for package in wanted):
+            done = subprocess.run(
+                [npm, "install", "--no-audit", "--no-fund", "--no-package-lock"],
+                cwd=HERE, capture_output=True, text=True, check=False,
+            )  # fmt: skip
+            if done.returncode:
+                return f"npm could not install the packages: {done.stderr.strip()[-300:]}"
     return None
 
 
@@ -38,9 +43,10 @@ def bundle_or_reason(name: str) -> tuple[Path | None, str]:
         return None, missing
     from stdb.runtime.js.project import bundle_project
 
-    out = HERE / "built" / f"{name}.js"
-    out.parent.mkdir(exist_ok=True)
-    out.write_bytes(bundle_project(HERE / name))
+    out = BUILT / f"{name}.js"
+    made = out.with_suffix(f".{os.getpid()}")
+    made.write_bytes(bundle_project(HERE / name))
+    made.replace(out)
     return out, ""
 
 

@@ -459,7 +459,7 @@ circle: Any = Figure
         (Ok[float] | Err[Point], lambda x: Err(Point(x, x))),
         (list[Point], lambda x: [Point(x, x)]),
     ],
-    ids=str,
+    ids=["product", "tuple", "sum", "list", "option", "ok", "error", "list of products"],
 )
 def test_nans_and_zeros_are_equal_inside_every_kind_of_value(kind: Any, make: Any) -> None:
     """Also on Python 3.13, whose dataclasses say that no NaN equals itself."""
