@@ -196,6 +196,20 @@ def test_what_nobody_subscribes_to_any_more_costs_nothing(db: stdb.Database) -> 
     assert db._store.refresh is None
 
 
+def test_a_client_that_goes_before_its_subscription_has_ended_keeps_no_view(
+    db: stdb.Database,
+) -> None:
+    with db.connect(identity=ALICE, dispatch="manual") as alice:
+        subscription = alice.subscribe("SELECT * FROM mine")
+        alice.tick()
+        subscription.unsubscribe()  # and no tick that would take the end of it
+    runs.clear()
+    db.call("say", "nobody is here", sender=ALICE)
+    db.call("say", "nobody at all", sender=ALICE)
+    assert runs == []
+    assert not db._views._instances
+
+
 def test_publishing_brings_clients_the_rows_of_the_new_code() -> None:
     def version(factor: int) -> Module:
         module = Module("scores")

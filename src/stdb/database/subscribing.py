@@ -309,11 +309,13 @@ class Subscribing:
 
     def forget(self, client: Client) -> None:
         """End all subscriptions of a client that goes."""
-        if self._evaluator is None or client not in self._evaluator.sinks:
+        if not client.handles:
             return
+        evaluator = self._evaluating()
         with self._lock:
+            # Those that are ending too: nobody will take the items that end them.
             for handle in client.handles:
-                self._evaluator.unsubscribe(client, handle, handle._live or ())
+                evaluator.unsubscribe(client, handle, handle._live or ())
                 self.ended(client, handle)
 
     # -- starting anew ---------------------------------------------------------------------------
