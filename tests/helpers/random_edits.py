@@ -41,7 +41,7 @@ def edits(size_max: int = 5) -> st.SearchStrategy[list[Edit]]:
     )
 
 
-class Tried(ReducerError):
+class Tried(ReducerError):  # noqa: N818 - no error but a way to undo
     """A constraint was violated, and nobody caught it."""
 
 

@@ -84,9 +84,10 @@ class Schema:
 def schemas(draw: st.DrawFn) -> Schema:
     """Draw a schema."""
     link = draw(st.sampled_from(["u8", "i32", "u64", "str", "identity"]))
-    made: list[Table] = []
-    for number in range(draw(st.integers(2, 4))):
-        made.append(draw(tables(f"t{number}", link, may_be_event=number > 1)))
+    made = [
+        draw(tables(f"t{number}", link, may_be_event=number > 1))
+        for number in range(draw(st.integers(2, 4)))
+    ]
     lasting = [table for table in made if not table.is_event]
     shown: list[View] = []
     for number in range(draw(st.integers(0, 3))):
@@ -100,7 +101,12 @@ def schemas(draw: st.DrawFn) -> Schema:
             rules += [draw(queries(later or [table], table)) for _ in range(size)]
     known = made + [view.shown for view in shown]
     asked = draw(st.lists(queries(known), min_size=3, max_size=8))
-    return Schema(made, shown, rules, list({query.sql: query for query in asked}.values()))
+    return Schema(made, shown, _distinct(rules), _distinct(asked))
+
+
+def _distinct(found: list[Query]) -> list[Query]:
+    """Return queries without those of the same text: a rule holds once."""
+    return list({query.sql: query for query in found}.values())
 
 
 # -- the module -------------------------------------------------------------------------------
