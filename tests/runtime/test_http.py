@@ -7,6 +7,7 @@ import ssl
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -44,6 +45,8 @@ class Site(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     seen: list[dict[str, Any]]
     released: threading.Event
+    #: Set when a client is gone before it had everything.
+    left: threading.Event
 
     def do_GET(self) -> None:
         self.answer()
@@ -121,17 +124,38 @@ class Site(BaseHTTPRequestHandler):
             try:
                 self.wfile.write(b".")
             except OSError:
+                self.left.set()
                 break
         self.close_connection = True
+
+    def go_begin(self, connection: str, _: dict[str, Any]) -> None:
+        """Send the beginning of a large response, and wait for the other end."""
+        self.send_response(200)
+        self.send_header("Connection", connection)
+        self.send_header("Content-Length", "1000000")
+        self.end_headers()
+        self.wfile.write(b"x" * 100_000)
+        self.connection.settimeout(3)
+        with suppress(ConnectionResetError):
+            try:
+                self.connection.recv(1)
+            except TimeoutError:
+                return
+        self.left.set()
 
     def go_big(self, argument: str, _: dict[str, Any]) -> None:
         self.send(200, b"x" * int(argument))
 
 
+def make_handler() -> type[Site]:
+    Site.left = threading.Event()
+    return type("Handler", (Site,), {"seen": [], "released": threading.Event()})
+
+
 @pytest.fixture
 def site() -> Iterator[str]:
     """Return the address of a server that runs for the test."""
-    handler = type("Handler", (Site,), {"seen": [], "released": threading.Event()})
+    handler = make_handler()
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     server.daemon_threads = True
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
@@ -346,6 +370,17 @@ def test_a_response_that_is_too_large_is_refused(site: str) -> None:
         ask(f"{site}/big/1001", policy=policy)
 
 
+@pytest.mark.parametrize("connection", ["keep-alive", "close"])
+def test_a_response_that_is_refused_ends_its_connection_although_the_error_is_kept(
+    site: str, connection: str
+) -> None:
+    policy = HttpPolicy(allow_private=True, size_max=1000)
+    with pytest.raises(HttpError, match="is larger than 1,000 bytes") as kept:
+        ask(f"{site}/begin/{connection}", policy=policy)
+    assert Site.left.wait(10)
+    assert kept.value.__traceback__ is not None  # which holds the response
+
+
 def test_a_host_that_is_not_there_is_an_error_without_the_query() -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -386,7 +421,7 @@ def secure_site(tmp_path: Path) -> Iterator[tuple[str, Path]]:
         pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
     both.write_bytes(private + certificate.public_bytes(pem))
-    handler = type("Handler", (Site,), {"seen": [], "released": threading.Event()})
+    handler = make_handler()
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(both)
@@ -413,6 +448,16 @@ def test_https_needs_a_certificate_that_is_trusted_and_of_that_host(
         ask(f"{url.replace('localhost', '127.0.0.1')}/status/200")
 
 
+def test_https_keeps_to_the_time_limit_although_bytes_keep_coming(
+    secure_site: tuple[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url, trusted = secure_site
+    monkeypatch.setenv("SSL_CERT_FILE", str(trusted))
+    with pytest.raises(HttpError, match=r"no response from .* within 0.4 s"):
+        ask(f"{url}/drip", timeout=0.4)
+    assert Site.left.wait(10)
+
+
 def test_a_request_inside_a_transaction_is_refused(site: str) -> None:
     module = Module("m")
 
@@ -426,8 +471,6 @@ def test_a_request_inside_a_transaction_is_refused(site: str) -> None:
         Database(module, http=HERE).procedures.fetch()
 
 
-# Its thread may be stopped just where a socket is made and nothing closes it yet but Python itself.
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_a_procedure_in_a_request_keeps_its_own_time_limit(site: str) -> None:
     module = Module("m")
 
@@ -439,7 +482,6 @@ def test_a_procedure_in_a_request_keeps_its_own_time_limit(site: str) -> None:
         Database(module, http=HERE).procedures.fetch()
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_closing_the_database_breaks_a_request_off(site: str) -> None:
     module = Module("m")
     asking = threading.Event()

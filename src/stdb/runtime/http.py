@@ -221,16 +221,18 @@ class _Exchange:
         self._policy = policy
         self._seconds = seconds
         self._until = monotonic() + seconds
-        self._socket: socket.socket | None = None
+        #: Another descriptor of the connection that is open, which TLS does not take over.
+        self._lever: socket.socket | None = None
+        self._connected: socket.socket | None = None
         self._aborted = False
 
     def abort(self) -> None:
         """Break the exchange off: whatever waits for the socket goes on with an error."""
         self._aborted = True
-        current = self._socket
-        if current is not None:
+        lever = self._lever
+        if lever is not None:
             with suppress(OSError):
-                current.shutdown(socket.SHUT_RDWR)
+                lever.shutdown(socket.SHUT_RDWR)
 
     def run(self, request: Request) -> Response:
         try:
@@ -294,10 +296,15 @@ class _Exchange:
                 raise urllib3.exceptions.HTTPError("broken off")
             return Response(body, answer.status, pairs, version=version)
         finally:
-            used, self._socket = connection.sock, None
             connection.close()
-            if used is not None:
-                _close_at_once(used)
+            self._disconnect()
+
+    def _disconnect(self) -> None:
+        """Close what an exchange may have left open, each in one step."""
+        for each in (self._connected, self._lever):
+            if each is not None:
+                _close_at_once(each)
+        self._connected = self._lever = None
 
     def _body(self, answer: Any, request: Request) -> Iterator[bytes]:
         size, limit = 0, self._policy.size_max
@@ -340,8 +347,15 @@ class _Exchange:
         exchange = self
 
         class Checked:
+            sock: socket.socket
+
             def _new_conn(self) -> socket.socket:
                 return exchange._connect(host, port)
+
+            def connect(self) -> None:
+                super().connect()  # type: ignore[misc] # of urllib3's class beside it
+                # The connection forgets its socket as soon as a response is to be its last.
+                exchange._connected = self.sock
 
         class Plain(Checked, connections.HTTPConnection):
             pass
@@ -367,14 +381,14 @@ class _Exchange:
             left = self._until - monotonic()
             if left <= 0 or self._aborted:
                 break
-            attempt = socket.socket(family, kind, protocol)
-            self._socket = attempt
+            attempt = self._connected = socket.socket(family, kind, protocol)
             try:
+                self._lever = attempt.dup()
                 attempt.settimeout(left)
                 attempt.connect(address)
                 attempt.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             except OSError as error:
-                attempt.close()
+                self._disconnect()
                 failure = error
             else:
                 return attempt
