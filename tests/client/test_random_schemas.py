@@ -16,7 +16,7 @@ from hypothesis import note, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from tests.helpers.random_clients import Client
-from tests.helpers.random_edits import Edit, Editor, Tried, edits
+from tests.helpers.random_edits import EDITS, Edit, Editor, Tried, filling
 from tests.helpers.random_module import Schema, make_module, schemas
 from tests.helpers.random_oracle import Oracle, Values, key_of
 from tests.helpers.random_queries import Query
@@ -27,14 +27,22 @@ from stdb import Database, Identity, SqlError, UniqueConstraintViolation
 SMALL = st.integers(0, 7)
 PICKS = st.lists(SMALL, min_size=1, max_size=3, unique=True)
 WATCHED = st.sampled_from(["all", "all", "one", "none"])
+#: Edits; who calls a reducer that does them; whether violations are caught, and all is undone.
+TRANSACTIONS = st.tuples(
+    EDITS, st.none() | SMALL, st.booleans(), st.sampled_from([False] * 3 + [True])
+)
 CLIENTS = st.tuples(st.sampled_from(PEOPLE), st.booleans(), WATCHED, PICKS)
 
 
 class RandomSchemas(RuleBasedStateMachine):
     """A database, its clients, and what they should hold."""
 
-    @initialize(schema=schemas(), first=edits(8), clients=st.lists(CLIENTS, min_size=1, max_size=3))
-    def make(self, schema: Schema, first: list[Edit], clients: list[Any]) -> None:
+    @initialize(
+        schema=schemas(),
+        seed=st.integers(0, 999),
+        clients=st.lists(CLIENTS, min_size=2, max_size=4),
+    )
+    def make(self, schema: Schema, seed: int, clients: list[Any]) -> None:
         note(str(schema))
         self.schema = schema
         self.editor = Editor(schema.tables)
@@ -42,7 +50,7 @@ class RandomSchemas(RuleBasedStateMachine):
         self.db = Database(make_module(schema, self._work), owner=OWNER)
         self.clients: list[Client] = []
         self.steps = 0
-        self._transact(first, by=None, catches=True, undo=False)
+        self._transact(filling(seed), by=None, catches=True, undo=False)
         for who, is_manual, watched, picks in clients:
             self.connect(who, is_manual, watched, picks)
 
@@ -82,6 +90,8 @@ class RandomSchemas(RuleBasedStateMachine):
             note(f"refused: {error}")
             if all(may):
                 raise
+            for pick in picks if len(queries) > 1 else ():
+                self._subscribe(client, [pick])
             return
         assert False not in may
         client.handles.append((handle, queries))
@@ -94,16 +104,6 @@ class RandomSchemas(RuleBasedStateMachine):
         handle, _ = client.handles.pop(which % len(client.handles))
         handle.unsubscribe()
 
-    @precondition(lambda self: self.clients)
-    @rule(number=SMALL)
-    def lose(self, number: int) -> None:
-        self.clients[number % len(self.clients)].lose()
-
-    @precondition(lambda self: self.clients)
-    @rule(number=SMALL)
-    def look_up(self, number: int) -> None:
-        self.clients[number % len(self.clients)].look_up()
-
     @precondition(lambda self: len(self.clients) > 1)
     @rule(number=SMALL)
     def disconnect(self, number: int) -> None:
@@ -111,17 +111,12 @@ class RandomSchemas(RuleBasedStateMachine):
 
     # -- transactions ----------------------------------------------------------------------------
 
-    @rule(wanted=edits(), catches=st.booleans())
-    def commit(self, wanted: list[Edit], catches: bool) -> None:
-        self._transact(wanted, by=None, catches=catches, undo=False)
-
-    @rule(wanted=edits(), by=SMALL, catches=st.booleans())
-    def call(self, wanted: list[Edit], by: int, catches: bool) -> None:
-        self._transact(wanted, by=by, catches=catches, undo=False)
-
-    @rule(wanted=edits(), by=st.none() | SMALL)
-    def roll_back(self, wanted: list[Edit], by: int | None) -> None:
-        self._transact(wanted, by=by, catches=True, undo=True)
+    @rule(transactions=st.lists(TRANSACTIONS, min_size=1, max_size=4))
+    def write(self, transactions: list[Any]) -> None:
+        for number, (wanted, by, catches, undo) in enumerate(transactions):
+            if number:
+                self.caches_are_right()
+            self._transact(wanted, by=by, catches=catches, undo=undo)
 
     def _transact(self, wanted: list[Edit], *, by: int | None, catches: bool, undo: bool) -> None:
         """Do edits in a transaction, or in a reducer that some client calls, or the owner."""
@@ -150,7 +145,7 @@ class RandomSchemas(RuleBasedStateMachine):
         if not undo:
             self._committed()
 
-    @rule(wanted=edits(2))
+    @rule(wanted=EDITS)
     def write_sql(self, wanted: list[Edit]) -> None:
         for edit in wanted:
             self.editor.begin()
@@ -171,15 +166,22 @@ class RandomSchemas(RuleBasedStateMachine):
             for client in self.clients:
                 client.expect_events(oracle)
 
-    @rule()
-    def publish(self) -> None:
-        """The same tables, with other classes for their rows."""
-        self.db.publish(make_module(self.schema, self._work))
-
     # -- what must hold --------------------------------------------------------------------------
 
-    @rule(who=st.sampled_from(PEOPLE))
-    def ask(self, who: Identity) -> None:
+    @precondition(lambda self: self.clients)
+    @rule(number=SMALL, what=st.sampled_from(["look up", "lose", "ask", "publish"]))
+    def disturb(self, number: int, what: str) -> None:
+        client = self.clients[number % len(self.clients)]
+        if what == "look up":
+            client.look_up()
+        elif what == "lose":
+            client.lose()
+        elif what == "ask":
+            self._ask(client.conn.identity)
+        else:  # the same tables, with other classes for their rows
+            self.db.publish(make_module(self.schema, self._work))
+
+    def _ask(self, who: Identity) -> None:
         """Whatever a query is, somebody who may read its tables gets its rows from SQL."""
         oracle = Oracle(self.schema, self.editor.tables)
         for query in self.schema.queries:

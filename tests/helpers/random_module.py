@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from hypothesis import strategies as st
 from tests.helpers.random_queries import Query, queries
-from tests.helpers.random_schema import KINDS, OWNER, Table, tables
+from tests.helpers.random_schema import KINDS, OWNER, TABLES_MAX, Table, tables
 from tests.helpers.random_views import View, function_of, views
 
 from stdb import Identity, Module, ReducerContext, Row, index, primary_key, unique
@@ -86,21 +86,21 @@ def schemas(draw: st.DrawFn) -> Schema:
     link = draw(st.sampled_from(["u8", "i32", "u64", "str", "identity"]))
     made = [
         draw(tables(f"t{number}", link, may_be_event=number > 1))
-        for number in range(draw(st.integers(2, 4)))
+        for number in range(draw(st.integers(2, TABLES_MAX)))
     ]
     lasting = [table for table in made if not table.is_event]
     shown: list[View] = []
-    for number in range(draw(st.integers(0, 3))):
+    for number in range(draw(st.integers(1, 3))):
         shown.append(draw(views(f"v{number}", lasting, shown)))
     rules = []
     for number, table in enumerate(made):
         # A rule joins tables that come later, so that no two need each other.
         later = [each for each in made[number:] if each.is_public and not each.is_event]
-        if table.is_public and draw(st.integers(0, 2)) == 2:
+        if table.is_public and draw(st.booleans()):
             size = draw(st.integers(1, 2))
             rules += [draw(queries(later or [table], table)) for _ in range(size)]
     known = made + [view.shown for view in shown]
-    asked = draw(st.lists(queries(known), min_size=3, max_size=8))
+    asked = draw(st.lists(queries(known), min_size=4, max_size=8))
     return Schema(made, shown, _distinct(rules), _distinct(asked))
 
 

@@ -110,6 +110,7 @@ def terms(
                 for number, source in enumerate(sources)
                 for position, column in enumerate(source.columns)
                 if column.is_comparable
+                for _ in range(3 if column.kind == "identity" else 1)
             ]
         )
     )

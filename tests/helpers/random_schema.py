@@ -18,6 +18,8 @@ OWNER: Final = PEOPLE[0]
 #: How many values a column has at most: the digits of a row's number are in this base.
 BASE: Final = 4
 COLUMNS_MAX: Final = 5
+TABLES_MAX: Final = 4
+ROWS_MAX: Final = BASE**COLUMNS_MAX
 
 
 class Shade(enum.Enum):
@@ -50,6 +52,7 @@ KINDS: Final[dict[str, tuple[Any, tuple[Any, ...]]]] = {
     "option": (u32 | None, (None, 0, 1)),
     "enum": (Shade, tuple(Shade)),
 }
+_OFTEN: Final = [*KINDS, "identity", "identity", "u8"]
 _KEYS: Final = ("u8", "i32", "u64", "str", "identity")
 _NOT_COMPARABLE: Final = {"option", "enum"}
 _DIRECT: Final = {"u8", "u64", "enum"}
@@ -122,15 +125,10 @@ class Table:
         return " ".join(words)
 
 
-def numbers_of_rows() -> st.SearchStrategy[int]:
-    """Return a strategy for what `Table.row` takes."""
-    return st.integers(0, BASE**COLUMNS_MAX - 1)
-
-
 @st.composite
 def tables(draw: st.DrawFn, name: str, link: str, *, may_be_event: bool) -> Table:
     """Draw a table. Its first column is of the kind `link`, as that of other tables: for joins."""
-    others = draw(st.lists(st.sampled_from(list(KINDS)), min_size=1, max_size=COLUMNS_MAX - 1))
+    others = draw(st.lists(st.sampled_from(_OFTEN), min_size=1, max_size=COLUMNS_MAX - 1))
     columns = []
     for position, kind in enumerate([link, *others]):
         algorithms: list[str | None] = ["btree", "hash", None]
@@ -156,15 +154,14 @@ def tables(draw: st.DrawFn, name: str, link: str, *, may_be_event: bool) -> Tabl
 
 
 __all__ = [
-    "BASE",
-    "COLUMNS_MAX",
     "KINDS",
     "OWNER",
     "PEOPLE",
+    "ROWS_MAX",
     "SENDER",
+    "TABLES_MAX",
     "Column",
     "Sender",
     "Table",
-    "numbers_of_rows",
     "tables",
 ]
