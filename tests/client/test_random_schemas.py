@@ -239,5 +239,11 @@ class RandomSchemas(RuleBasedStateMachine):
         self.db.close()
 
 
+class ManyRandomSchemas(RandomSchemas):
+    """The same, at length."""
+
+
 TestRandomSchemas = RandomSchemas.TestCase
-TestRandomSchemas.settings = settings(max_examples=40, stateful_step_count=20, deadline=None)
+TestRandomSchemas.settings = settings(max_examples=90, stateful_step_count=12, deadline=None)
+TestManyRandomSchemas = pytest.mark.slow(ManyRandomSchemas.TestCase)
+TestManyRandomSchemas.settings = settings(max_examples=900, stateful_step_count=15, deadline=None)
