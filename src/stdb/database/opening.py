@@ -59,10 +59,11 @@ class Options(NamedTuple):
 
 
 class StaleClient(NamedTuple):
-    """A client that was connected when the process ended."""
+    """A client that was connected when the process ended: its subscriptions ended with it."""
 
     identity: Identity
     connection_id: ConnectionId
+    handles: tuple[()] = ()
 
 
 _open_databases: weakref.WeakSet[Database] = weakref.WeakSet()
