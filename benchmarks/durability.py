@@ -76,14 +76,18 @@ def ours_threaded(db: stdb.Database, transfers: Transfers, count: int) -> Callab
     """Return what measures stdb with several threads: microseconds a transfer of all together."""
 
     def measure() -> float:
+        ready = threading.Barrier(count + 1)
+
         def work(part: Transfers) -> None:
+            ready.wait()
             for source, target, amount in part:
                 db.call("transfer", source, target, amount)
 
         threads = [threading.Thread(target=work, args=(transfers[i::count],)) for i in range(count)]
-        start = time.perf_counter()
         for thread in threads:
             thread.start()
+        ready.wait()
+        start = time.perf_counter()
         for thread in threads:
             thread.join()
         return (time.perf_counter() - start) / len(transfers) * 1e6
@@ -223,8 +227,11 @@ def main(quick: bool) -> list[Measurement]:
             closing(open_theirs(root / "full.sqlite", "FULL", accounts)) as connection,
         ):
             full = rounds(ours(db, waited), theirs(connection, waited), short)
+            # Long enough that the beginning and the end, when not all threads are there, are little.
             shared = rounds(
-                ours_threaded(db, pairs(accounts, 4 * waiting), 8), ours(db, waited), short
+                ours_threaded(db, pairs(accounts, 32 * waiting), 8),
+                ours(db, pairs(accounts, 4 * waiting)),
+                short,
             )
         memory = stdb.Database(bank)
         with memory.transaction() as tx:
