@@ -227,7 +227,7 @@ def main(quick: bool) -> list[Measurement]:
             closing(open_theirs(root / "full.sqlite", "FULL", accounts)) as connection,
         ):
             full = rounds(ours(db, waited), theirs(connection, waited), short)
-            # Long enough that the beginning and the end, when not all threads are there, are little.
+            # Long enough that the beginning and the end, with fewer threads, hardly count.
             shared = rounds(
                 ours_threaded(db, pairs(accounts, 32 * waiting), 8),
                 ours(db, pairs(accounts, 4 * waiting)),
