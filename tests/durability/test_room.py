@@ -20,7 +20,7 @@ from tests.durability.bank import ACCOUNTS, MONEY, balances, bank, contents, hea
 import stdb
 from stdb import Database
 from stdb.durability import segments
-from stdb.durability.files import Disk
+from stdb.durability.files import Disk, File
 from stdb.durability.format import COMMIT_HEADERS, HEADER_SIZE, frame
 from stdb.durability.segments import LogReader, list_segments
 from stdb.durability.writer import ROOM_BYTES
@@ -182,6 +182,34 @@ def test_follower_waits_at_the_room(path: Path) -> None:
                 states = transfers(db, 5)
             assert reader.catch_up() == 9
             assert balances(reader) == states[-1]
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_follower_has_read_what_an_interrupted_sync_wrote(
+    path: Path, monkeypatch: pytest.MonkeyPatch, count: int
+) -> None:
+    """It is written again as the beginning of a larger commit."""
+    write_through = File.write_through
+
+    def interrupted(file: File, position: int, data: bytes) -> None:
+        monkeypatch.undo()
+        write_through(file, position, data)
+        raise KeyboardInterrupt
+
+    with Database(bank, path=path, durability="sync") as db:
+        transfers(db, 1)
+        transfers(db, 1)
+        with Database.open(path, readonly=True, follow=True) as reader:
+            monkeypatch.setattr(File, "write_through", interrupted)
+            with pytest.raises(KeyboardInterrupt), together(db):
+                transfers(db, count)
+            assert reader.catch_up() == 2 + count
+            with together(db):
+                transfers(db, 2)
+            assert reader.catch_up() == 4 + count
+            assert balances(reader) == balances(db)
+        expected = balances(db)
+    check_goes_on(path, expected)
 
 
 def test_log_that_grows_while_it_is_read_is_not_taken_for_damaged(

@@ -116,11 +116,12 @@ class Follower:
             The files are damaged.
         """
         database = self._database()
-        if database is None or self._stopped.is_set():
+        if database is None:
             return 0
         try:
             with self._lock:
-                return self._take_in(database)
+                # Asked in here: whoever stops it closes the file, which nobody may open again.
+                return 0 if self._stopped.is_set() else self._take_in(database)
         finally:
             # Without the lock: a callback may ask for more.
             database._settle()
