@@ -15,6 +15,7 @@ import pytest
 from hypothesis import note, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from tests.helpers.left_behind import check_no_subscription_is_left
 from tests.helpers.random_clients import Client
 from tests.helpers.random_edits import EDITS, Edit, Editor, Tried, filling
 from tests.helpers.random_module import Schema, make_module, schemas
@@ -229,11 +230,7 @@ class RandomSchemas(RuleBasedStateMachine):
         self.db.check()
         for client in self.clients:
             client.conn.close()
-        evaluator = self.db._clients and self.db._clients._evaluator
-        if evaluator:
-            assert not evaluator.queries
-            assert not evaluator._feeds
-            assert not self.db._store.evaluated
+        check_no_subscription_is_left(self.db)
         if self.db._made_views is not None:
             assert not any(each.count for each in self.db._made_views._instances.values())
         self.db.close()

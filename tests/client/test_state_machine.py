@@ -12,6 +12,7 @@ from typing import Any
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from tests.helpers.left_behind import check_no_subscription_is_left
 
 from stdb import (
     AnonymousViewContext,
@@ -316,11 +317,7 @@ class Clients(RuleBasedStateMachine):
         if hasattr(self, "db"):
             for client in self.clients:
                 client.conn.close()
-            evaluator = self.db._clients and self.db._clients._evaluator
-            if evaluator:
-                assert not evaluator.queries
-                assert not evaluator._feeds
-                assert not self.db._store.evaluated
+            check_no_subscription_is_left(self.db)
             self.db.close()
 
 

@@ -317,3 +317,26 @@ def test_a_database_that_is_only_being_made(tmp_path: Path) -> None:
     (tmp_path / "db" / "clog" / segment_name(0)).write_bytes(SEGMENT_HEADER)
     with pytest.raises(stdb.DatabaseNotFound, match="only being made"):
         Database.open(tmp_path / "db", readonly=True)
+
+
+def test_reader_that_is_closed_while_it_begins_to_look_opens_no_file_again(
+    writer: Database,
+) -> None:
+    reader = Database.open(path_of(writer), readonly=True, follow=True)
+    follower: Any = reader._follower
+    lock = follower._lock
+
+    class ClosedFirst:
+        """Lets whoever closes be quicker than the first who wants the lock."""
+
+        def __enter__(self) -> None:
+            follower._lock = lock
+            reader.close()
+            lock.acquire()
+
+        def __exit__(self, *_: object) -> None:
+            lock.release()
+
+    follower._lock = ClosedFirst()
+    assert follower.catch_up() == 0
+    assert follower._log._file is None
