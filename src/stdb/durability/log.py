@@ -27,15 +27,14 @@ import sys
 import threading
 import time
 import weakref
-from _thread import allocate_lock
 from collections import deque
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, Literal, NoReturn
 
 from ..errors import DatabaseClosed, DurabilityError, TypeMismatch
+from .sharing import Company, Gates
 
 if TYPE_CHECKING:
-    from _thread import LockType
     from collections.abc import Callable
 
     from .lock import DirectoryLock
@@ -102,10 +101,9 @@ class Log:
         self.waits = mode != "async"
         self._closing = False
         self._written = self._written_total = 0
-        self._company = 0  # how many transactions the next sync should be for
+        self._gates = Gates()
+        self._company = Company()
         self._sync_seconds = 0.0
-        self._followers: deque[tuple[int, LockType]] = deque()
-        self._has_keeper = False  # whether somebody will lead if the others do not come
         self._awaited: list[tuple[int, Callable[[], object]]] = []
         self.epoch = writer.epoch
         self.next_offset = writer.place.next_offset
@@ -192,55 +190,45 @@ class Log:
     def _share(self, target: int) -> None:
         """Return when all before transaction `target` is on the disk, by a sync of many threads.
 
-        One thread leads: it writes and syncs what all have handed over. The others wait, each at a
-        gate of its own, until that is done, or until it is their turn to lead.
-
-        In mode "sync" those who committed along the last time are about to do it again, and a sync
-        for all of them is worth waiting for the last one: it leads. If it does not come within the
-        time of a sync, the first one who waits, the keeper, does.
+        How they share it, and who waits for whom, is said in `sharing`.
         """
-        is_patient = self._mode == "sync"
-        flushing = self._flushing
-        while self._durable < target:
-            is_led = flushing.locked()
-            if not is_led and not (is_patient and len(self._records) < self._company):
-                self._lead(target)
-                continue
-            gate = allocate_lock()
-            gate.acquire()
-            follower = (target, gate)
-            keeps = not is_led and not self._has_keeper
-            if keeps:
-                self._has_keeper = True
-            self._followers.append(follower)
-            # Whoever leads opens the gate, unless it had finished before it could see it.
-            if self._durable < target and (not is_led or flushing.locked()):
-                seconds = self._sync_seconds if keeps else _FOLLOW_SECONDS
-                if not gate.acquire(True, seconds):
-                    is_patient = False
-                    with suppress(ValueError):
-                        self._followers.remove(follower)
-            if keeps:
-                self._has_keeper = False
+        flushing, gates, company = self._flushing, self._gates, self._company
+        is_patient = True
+        try:
+            while self._durable < target:
+                is_led = flushing.locked()
+                if not is_led:
+                    if len(self._records) >= company.size:
+                        company.came()
+                        self._lead(target)
+                        continue
+                    if not is_patient:
+                        company.stayed_away()
+                        self._lead(target)
+                        continue
+                gate = gates.add(target)
+                # Whoever leads opens the gate, unless it had finished before it could see it.
+                if self._durable < target and (not is_led or flushing.locked()):
+                    if not gates.wait(gate, _FOLLOW_SECONDS if is_led else company.patience):
+                        # While some are still to be woken, company may yet come.
+                        is_patient = flushing.locked() or gates.are_opening
+                else:
+                    gates.leave(gate)
+        finally:
+            gates.pass_on()
 
     def _lead(self, target: int) -> None:
         """Write and sync for all, unless another thread just did."""
-        with self._flushing:
-            if self._durable < target:
-                self._has_keeper = False
-                self._bring(sync=True)
-        self._tell()
+        try:
+            with self._flushing:
+                if self._durable < target:
+                    self._bring(sync=True)
+        finally:
+            self._tell()  # after an interrupt, somebody else leads
 
     def _tell(self) -> None:
         """Let those go on whose records are on the disk, and one more: to lead the next sync."""
-        followers = self._followers
-        durable = self._durable
-        with suppress(IndexError):  # another thread tells as well
-            while followers:
-                target, gate = followers.popleft()
-                gate.release()
-                if target > durable:
-                    break
+        self._gates.open(self._durable)
         if self._awaited:
             self._tell_awaited()
 
@@ -294,7 +282,8 @@ class Log:
         take = records.popleft
         while records and records[0][0] < self._written:
             take()
-        self._company = len(waiting) + len(records)
+        if waiting and self._mode == "sync":
+            self._company.synced(len(waiting) + len(records), self._sync_seconds)
 
     def _write(self, waiting: list[Record]) -> None:
         start, fulls = self._writer.place.start, self._writer.rotations
@@ -320,7 +309,9 @@ class Log:
         if place.start != start and snapshots is not None:
             self._segment_began(snapshots, was_full=self._writer.rotations != fulls)
         self._written = place.next_offset
-        last = next(record for record in reversed(waiting) if record[0] < self._written)
+        last = waiting[-1]
+        if last[0] >= self._written:  # not all went into this commit
+            last = next(record for record in reversed(waiting) if record[0] < self._written)
         self._written_total = last[2]
         if snapshots is not None and self._written_total >= snapshots.due_total:
             self.check_at = min(0, self.check_at)
@@ -334,9 +325,7 @@ class Log:
 
     def _tell_all(self) -> None:
         """Let everybody go on: what they wait for does not come any more."""
-        with suppress(IndexError):
-            while True:
-                self._followers.popleft()[1].release()
+        self._gates.open_all()
         self._tell_awaited()
 
     def check_before(self, offset: int) -> None:
@@ -432,7 +421,7 @@ class Log:
         self._closed = True
         self.check_at = -1
         self._flushing = threading.Lock()
-        self._followers.clear()
+        self._gates = Gates()
         self._awaited.clear()
         self._writer.forget()
         self._lock.forget()
