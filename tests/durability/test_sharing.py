@@ -3,6 +3,7 @@
 import signal
 import threading
 import time
+from _thread import LockType, allocate_lock
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -14,7 +15,7 @@ from tests.durability.bank import balances, bank
 import stdb
 from stdb import Database
 from stdb.durability import log as log_module
-from stdb.durability.sharing import Company, Gates
+from stdb.durability.sharing import Company, Gates, leave
 
 #: Long enough to tell who was woken from who only looked again.
 AGES = 60
@@ -81,7 +82,7 @@ def waiting(db: Database, count: int) -> None:
     """Return when so many threads wait at a gate."""
     assert db._log is not None
     until = time.monotonic() + AGES
-    while len(db._log._gates._closed) < count:
+    while len(db._log._gates.closed) < count:
         assert time.monotonic() < until
         time.sleep(0.001)
 
@@ -182,24 +183,31 @@ def test_company_that_stays_away_is_not_waited_for_again(db: Database) -> None:
 # -- on their own ------------------------------------------------------------------------------
 
 
+def add(gates: Gates, target: int) -> LockType:
+    gate = allocate_lock()
+    gate.acquire()
+    gates.closed.append((target, gate))
+    return gate
+
+
 def test_gates_are_opened_one_by_one_in_their_order() -> None:
     gates = Gates()
-    first, second, third = [gates.add(number) for number in (3, 1, 2)]
+    first, second, third = [add(gates, number) for number in (3, 1, 2)]
     gates.open(3)
     assert (first.locked(), second.locked(), third.locked()) == (False, True, True)
-    assert gates.are_opening
+    assert gates.opening
     gates.pass_on()
     assert (second.locked(), third.locked()) == (False, True)
     gates.pass_on()
     assert not third.locked()
-    assert not gates.are_opening
+    assert not gates.opening
     gates.pass_on()
 
 
 def test_one_more_gate_is_opened_at_once_for_who_leads() -> None:
     gates = Gates()
-    durable, left, leads, stays = [gates.add(number) for number in (1, 2, 2, 2)]
-    gates.leave(left)
+    durable, left, leads, stays = [add(gates, number) for number in (1, 2, 2, 2)]
+    leave(left)
     gates.open(1)
     assert (durable.locked(), leads.locked(), stays.locked()) == (False, False, True)
     gates.open_all()
@@ -208,29 +216,20 @@ def test_one_more_gate_is_opened_at_once_for_who_leads() -> None:
 
 def test_gates_that_were_left_are_passed_over() -> None:
     gates = Gates()
-    first, second, third, fourth = [gates.add(1) for _ in range(4)]
-    gates.leave(first)
+    first, second, third, fourth = [add(gates, 1) for _ in range(4)]
+    leave(first)
     gates.open(1)
     assert (second.locked(), third.locked()) == (False, True)
-    gates.leave(third)
+    leave(third)
     gates.pass_on()
     assert not fourth.locked()
-    assert not gates.are_opening
-
-
-def test_gate_is_left_when_nobody_opens_it_in_time() -> None:
-    gates = Gates()
-    first, second = gates.add(1), gates.add(1)
-    assert not gates.wait(first, 0.001)
-    gates.open(1)
-    assert not second.locked()
-    assert gates.wait(second, AGES)
+    assert not gates.opening
 
 
 def test_all_gates_are_opened_whether_it_was_their_turn_or_not() -> None:
     gates = Gates()
-    every = [gates.add(number) for number in (1, 1, 1, 2, 2)]
-    gates.leave(every[4])
+    every = [add(gates, number) for number in (1, 1, 1, 2, 2)]
+    leave(every[4])
     gates.open(1)
     gates.open_all()
     assert not any(gate.locked() for gate in every)
@@ -251,16 +250,16 @@ def test_vain_patience_is_followed_by_ever_more_syncs_without() -> None:
     company = Company()
     company.synced(8, 1)
     for rest in (1, 3, 7, 15, 31, 63, 64, 64):
-        company.stayed_away()
+        company.noted(is_there=False)
         for _ in range(rest):
             company.synced(8, 1)
             assert company.size == 0
-            company.came()  # of no company: that says nothing
+            company.noted(is_there=True)  # of no company: that says nothing
         company.synced(8, 1)
         assert company.size == 8
     for _ in range(64):
-        company.came()
-    company.stayed_away()
+        company.noted(is_there=True)
+    company.noted(is_there=False)
     company.synced(8, 1)
     company.synced(8, 1)
     assert company.size == 8

@@ -10,7 +10,7 @@ happens then depends on the mode:
            commits do not wait, unless more than `PENDING_BYTES_MAX` are waiting
 ``sync``   by the thread that committed, after it let go of the database: it takes all
            that waits along, so that threads which commit together share a sync (see
-           `Log.flush`)
+           `sharing`)
 ``None``   likewise, but nothing is synced: the system writes it when it likes
 =========  ==========================================================================
 
@@ -27,12 +27,13 @@ import sys
 import threading
 import time
 import weakref
+from _thread import allocate_lock
 from collections import deque
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, Literal, NoReturn
 
 from ..errors import DatabaseClosed, DurabilityError, TypeMismatch
-from .sharing import Company, Gates
+from .sharing import Company, Gates, leave
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -194,28 +195,31 @@ class Log:
         """
         flushing, gates, company = self._flushing, self._gates, self._company
         is_patient = True
+        gate = None
         try:
             while self._durable < target:
                 is_led = flushing.locked()
-                if not is_led:
-                    if len(self._records) >= company.size:
-                        company.came()
-                        self._lead(target)
-                        continue
-                    if not is_patient:
-                        company.stayed_away()
-                        self._lead(target)
-                        continue
-                gate = gates.add(target)
+                if not is_led and (len(self._records) >= company.size or not is_patient):
+                    company.noted(is_there=is_patient)
+                    self._lead(target)
+                    continue
+                gate = allocate_lock()
+                gate.acquire()
+                gates.closed.append((target, gate))
                 # Whoever leads opens the gate, unless it had finished before it could see it.
                 if self._durable < target and (not is_led or flushing.locked()):
-                    if not gates.wait(gate, _FOLLOW_SECONDS if is_led else company.patience):
-                        # While some are still to be woken, company may yet come.
-                        is_patient = flushing.locked() or gates.are_opening
-                else:
-                    gates.leave(gate)
+                    if gate.acquire(True, _FOLLOW_SECONDS if is_led else company.patience):
+                        continue
+                    # While some are still to be woken, company may yet come.
+                    is_patient = flushing.locked() or bool(gates.opening)
+                leave(gate)
+        except BaseException:
+            if gate is not None:
+                leave(gate)
+            raise
         finally:
-            gates.pass_on()
+            if gates.opening:
+                gates.pass_on()
 
     def _lead(self, target: int) -> None:
         """Write and sync for all, unless another thread just did."""

@@ -14,7 +14,6 @@ does, and for a while nobody waits for company.
 
 from __future__ import annotations
 
-from _thread import allocate_lock
 from collections import deque
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
@@ -33,72 +32,57 @@ class Gates:
     """Where threads wait, each at a gate of its own, until a transaction is on the disk.
 
     A gate is a lock that is held. An open one has nobody behind it.
+
+    Attributes
+    ----------
+    closed : deque
+        ``(target, gate)`` of those who wait until all before transaction `target` is on the disk.
+    opening : deque
+        The gates of those who need not wait any more, and are still to be woken.
     """
 
-    __slots__ = ("_closed", "_opening")
+    __slots__ = ("closed", "opening")
 
     def __init__(self) -> None:
-        self._closed: deque[tuple[int, LockType]] = deque()
-        self._opening: deque[LockType] = deque()
-
-    @property
-    def are_opening(self) -> bool:
-        """Whether some who need not wait any more are still to be woken."""
-        return bool(self._opening)
-
-    def add(self, target: int) -> LockType:
-        """Return a new gate for who waits until all before transaction `target` is on the disk."""
-        gate = allocate_lock()
-        gate.acquire()
-        self._closed.append((target, gate))
-        return gate
-
-    def wait(self, gate: LockType, seconds: float) -> bool:
-        """Wait at a gate, at most so long, and return whether it was opened."""
-        is_open = False
-        try:
-            is_open = gate.acquire(True, seconds)
-        finally:
-            if not is_open:
-                self.leave(gate)
-        return is_open
-
-    def leave(self, gate: LockType) -> None:
-        """Leave a gate without having come through."""
-        with suppress(RuntimeError):  # it was opened just now
-            gate.release()
+        self.closed: deque[tuple[int, LockType]] = deque()
+        self.opening: deque[LockType] = deque()
 
     def open(self, durable: int) -> None:
         """Let go those whose records are on the disk, one by one, and one more: to lead next."""
-        closed, opening = self._closed, self._opening
+        closed, opening = self.closed, self.opening
         with suppress(IndexError):  # another thread opens as well
             while closed:
                 target, gate = closed.popleft()
                 if target <= durable:
                     opening.append(gate)
-                elif _open(gate):
+                elif leave(gate):
                     break
         self.pass_on()
 
     def pass_on(self) -> None:
         """Open the next gate. Whoever comes through one does that, or leaves one behind."""
-        opening = self._opening
-        with suppress(IndexError):  # another thread was faster
-            while opening and not _open(opening.popleft()):
-                pass
+        opening = self.opening
+        while opening:
+            try:
+                opening.popleft().release()
+            except RuntimeError:
+                continue  # nobody waits there any more
+            except IndexError:
+                pass  # another thread was faster
+            return
 
     def open_all(self) -> None:
         """Let everybody go."""
         with suppress(IndexError):
             while True:
-                _open(self._closed.popleft()[1])
+                leave(self.closed.popleft()[1])
         with suppress(IndexError):
             while True:
-                _open(self._opening.popleft())
+                leave(self.opening.popleft())
 
 
-def _open(gate: LockType) -> bool:
-    """Open a gate; return whether there was anybody behind it."""
+def leave(gate: LockType) -> bool:
+    """Leave a gate open; return whether it was not open yet."""
     try:
         gate.release()
     except RuntimeError:
@@ -142,11 +126,12 @@ class Company:
             self.size = max(count, self._before)
         self._before = count
 
-    def came(self) -> None:
-        """Note that all who were expected have come."""
-        if self._vain and self.size > 1:
-            self._vain -= 1
+    def noted(self, *, is_there: bool) -> None:
+        """Note whether all who were expected have come, or somebody waited in vain.
 
-    def stayed_away(self) -> None:
-        """Note that somebody waited in vain: twice as many syncs as the last time begin at once."""
-        self._vain = self._rest = min(2 * self._vain + 1, _REST_MAX)
+        After the second, twice as many syncs as the last time begin at once.
+        """
+        if not is_there:
+            self._vain = self._rest = min(2 * self._vain + 1, _REST_MAX)
+        elif self._vain and self.size > 1:
+            self._vain -= 1
