@@ -32,10 +32,28 @@ class ScriptError(Exception):
 
 
 class _Library(NamedTuple):
-    """The library and the type of its callbacks."""
+    """The library, the types of its callbacks and values, and what is called all the time.
+
+    Attributes
+    ----------
+    c : CDLL
+        Its functions; the interpreter's lock is free while one runs.
+    callback, handle : type
+        The types of its callbacks and of the handles of its values.
+    free : callable
+        Its ``mr_free_value``, which takes a handle as a number, and keeps the interpreter's lock:
+        at every callback, letting it go would cost more than the freeing.
+    """
 
     c: Any
     callback: Any
+    handle: Any
+    free: Callable[[int, int], None]
+
+
+#: A callback as the library declares it, but for the handle, which comes as a number: a pointer to
+#: a value would cost half a microsecond, and most are not looked at.
+_Callback: Final = ctypes.CFUNCTYPE(None, ctypes.c_uint64, ctypes.c_void_p)
 
 
 @cache
@@ -58,7 +76,10 @@ def _library() -> _Library:
     layout = [getattr(_dll._RawValue, name).offset for name in ("value", "len", "type")]
     if layout != [0, 8, 16]:
         raise InternalError(f"mini-racer {found} lays out its values in an unknown way: {layout}")
-    return _Library(_dll.init_mini_racer(ignore_duplicate_init=True), _dll.MR_CALLBACK)
+    c = _dll.init_mini_racer(ignore_duplicate_init=True)
+    free = ctypes.PyDLL(c._name).mr_free_value
+    free.argtypes, free.restype = [ctypes.c_uint64, ctypes.c_void_p], None
+    return _Library(c, _dll.MR_CALLBACK, _dll.RawValueHandle, free)
 
 
 class Isolate:
@@ -73,12 +94,13 @@ class Isolate:
     """
 
     def __init__(self) -> None:
-        self._c, callback = _library()
+        library = _library()
+        self._c, self._handle, self._free_number = library.c, library.handle, library.free
         self._results: SimpleQueue[Any] = SimpleQueue()
         self._functions: dict[int, Callable[[], None]] = {}
         self._has_thread_state = False
-        self._callback = callback(self._called)
-        self._context = self._c.mr_init_context(self._callback)
+        self._callback = _Callback(self._called)
+        self._context = self._c.mr_init_context(ctypes.cast(self._callback, library.callback))
         self._kept: list[Any] = []
         self._closed = False
         self.patience_s: float | None = None
@@ -131,7 +153,7 @@ class Isolate:
         except Empty:
             raise ScriptError(f"it took longer than {self.patience_s:g} s") from None
 
-    def _called(self, number: int, handle: Any) -> None:
+    def _called(self, number: int, handle: int) -> None:
         """Take a result, or run a function of ours for the script that waits for it."""
         if not self._has_thread_state:
             # Python makes a state for a foreign thread at each call and drops it unless it is held:
@@ -139,10 +161,10 @@ class Isolate:
             self._has_thread_state = True
             ctypes.pythonapi.PyGILState_Ensure()
         if number == 0:
-            self._results.put(handle)
+            self._results.put(ctypes.cast(handle, self._handle))
             return
         self._functions[number]()
-        self._free(handle)
+        self._free_number(self._context, handle)
 
     # -- values --------------------------------------------------------------------------------
 
