@@ -4,22 +4,20 @@ A call is written into the shared memory (see `channel`), and the thread that ma
 memory and does what the module asks, until it has ended. The loop in JavaScript that takes calls
 ends when none came for a while; the next call starts it again.
 
-Where the two sides cannot run at the same time, on one processor, they would only wait for each
-other's turn: there a call is a plain call of a function, and what the module asks comes by callback
-on V8's thread, which acts for the one that waits.
+Where the two sides cannot run at the same time, on one processor, calls go by callback (see
+`by_callback`).
 """
 
 from __future__ import annotations
 
 import time
-from contextlib import suppress
 from functools import cache
 from importlib.resources import files
-from queue import Empty, SimpleQueue
 from threading import get_ident
 from typing import TYPE_CHECKING, Final
 
 from . import channel as ch
+from .by_callback import CallbackSide
 from .machine import can_run_beside, give_way, resident_memory, want_short_naps
 from .v8 import Isolate, ScriptError
 
@@ -39,10 +37,6 @@ _pack_header = ch.HEADER.pack_into
 
 #: The parts of the JavaScript side, which make one function.
 _SHIM: Final = ("crossing", "text", "arguments", "syscalls", "calls", "globals")
-#: How long V8's thread waits for the next call by callback.
-_PARKED_S: Final = 0.02
-#: After which time the caller looks whether a call by callback may go on.
-_GLANCE_S: Final = 0.02
 #: A call is slow from here on. After so many in a row some empty ones are tried, both ways: calls
 #: go by callback for a while if that is quicker.
 _SLOW_S: Final = 0.001
@@ -51,7 +45,6 @@ _PROBES: Final = 8
 _CALLBACKS_S: Final = 10.0
 #: How long V8 may take to begin a call.
 _START_S: Final = 2.0
-_NOT_BEGUN: Final = -2
 #: How often the memory is looked at before the processor is given away, and then for how long.
 _LOOKS_MAX: Final = 20_000
 _YIELDS_MAX: Final = 200
@@ -84,30 +77,35 @@ class Lane:
         All of it, in bytes.
     is_lost : bool
         Whether the isolate is no more: another must take its place.
+    callbacks : CallbackSide
+        The calls that go by callback.
     """
 
     def __init__(self, limits: Limits) -> None:
         self.is_lost = False
-        self.act_for: Callable[[Operation], None] = _run
         self._limits = limits
         self._isolate = Isolate()
         self._isolate.limit_memory(limits.memory_bytes)
+        self._operations: list[Operation] = [self._push] * 64
+        self._operations[ch.PUSH] = self._push
+        self._operations[ch.FETCH] = self._fetch
+        self._operations[ch.GIVE_UP] = self._give_up
+        self.callbacks = CallbackSide(
+            self._isolate, self._operations, self._check, self._check_start
+        )
         shim = self._isolate.evaluate(_shim())
         sizes = [self._isolate.number(size) for size in (ch.DATA_SIZE, ch.JOB_SIZE)]
-        made = self._isolate.call(shim, *sizes, self._isolate.function(self._answer))
+        made = self._isolate.call(shim, *sizes, self._isolate.function(self.callbacks.answer))
         memory = self._isolate.memory(self._isolate.item(made, "buffer"))
         self._isolate.call(self._isolate.function(want_short_naps))
         self._functions = {
             name: self._isolate.item(made, name)
             for name in ("loop", "parked", "begin", "loaded", "failed")
         }
-        self.words = memory.cast("i")
+        self.callbacks.parked = self._functions["parked"]
+        self.words = self.callbacks.words = memory.cast("i")
         self.wide = memory.cast("Q")
         self.memory = memory
-        self._failure: BaseException | None = None
-        self._jobs: SimpleQueue[bool] = SimpleQueue()
-        self._finished: SimpleQueue[None] = SimpleQueue()
-        self._is_parked = False
         self._number = 0
         self._slow_in_a_row = 0
         self._last_slow = -1
@@ -120,10 +118,6 @@ class Lane:
         self._sender_number = self._connection_number = 0
         self._pushed = bytearray()
         self._long = b""
-        self._operations: list[Operation] = [self._push] * 64
-        self._operations[ch.PUSH] = self._push
-        self._operations[ch.FETCH] = self._fetch
-        self._operations[ch.GIVE_UP] = self._give_up
 
     # -- loading -----------------------------------------------------------------------------------
 
@@ -177,23 +171,11 @@ class Lane:
         """
         if self.is_lost:
             raise NotStarted("the isolate is no more")
-        words, memory, size = self.words, self.memory, len(args)
+        words = self.words
         try:
-            # The same number, most of the time: numbers of 256 bits are not quick to compare.
-            if sender is not self._sender:
-                self._know_sender(sender)
-            if connection is not self._connection:
-                self._know_connection(connection)
-            _pack_header(
-                memory, ch.JOB, kind, id, self._sender_number, self._connection_number, size,
-                split, micros,
-            )  # fmt: skip
-            if size <= ch.ARGS_MAX:
-                memory[ch.ARGS : ch.ARGS + size] = args
-            else:
-                self._long = args
-            if words[ch.BY_CALLBACK] and self._goes_by_callback():
-                self._run_by_callback(meanwhile)
+            self._write_call(kind, id, sender, connection, micros, args, split)
+            if words[ch.BY_CALLBACK] and self.goes_by_callback():
+                self.callbacks.run(meanwhile)
                 ended = ch.ENDED
             else:
                 number = self._number = (self._number + 1) & 0x7FFF_FFFF
@@ -208,13 +190,70 @@ class Lane:
             # told half is not told again.
             self.close()
             raise
-        if ended == ch.DONE:
-            outcome = _WELL
-        else:
-            outcome = words[ch.A1], self.given() if words[ch.LENGTH] else b""
+        outcome = _WELL if ended == ch.DONE else self._outcome()
         if self._slow_in_a_row >= _SLOW_MAX and time.monotonic() > self._next_probe:
             self._probe()
         return outcome
+
+    def call_each(
+        self,
+        kind: int,
+        id: int,
+        sender: int,
+        connection: int,
+        begin: Callable[[], tuple[int, bytes] | None],
+        end: Callable[[int, bytes], None],
+    ) -> None:
+        """Run a function of the module, by callback, for each time and arguments that `begin` has.
+
+        `end` is told how each ended, as `call` returns it. Both are called on V8's thread. Raises
+        as `call`, and what these two raise.
+        """
+        if self.is_lost:
+            raise NotStarted("the isolate is no more")
+
+        def go_on(has_ended: bool) -> bool:
+            if has_ended:
+                end(*self._outcome())
+            next_call = begin()
+            if next_call is not None:
+                self._write_call(kind, id, sender, connection, *next_call)
+            return next_call is not None
+
+        try:
+            self.callbacks.run_each(go_on)
+        except BaseException:
+            self.close()
+            raise
+
+    def _write_call(
+        self,
+        kind: int,
+        id: int,
+        sender: int,
+        connection: int,
+        micros: int,
+        args: bytes,
+        split: int = 0,
+    ) -> None:
+        memory, size = self.memory, len(args)
+        # The same number, most of the time: numbers of 256 bits are not quick to compare.
+        if sender is not self._sender:
+            self._know_sender(sender)
+        if connection is not self._connection:
+            self._know_connection(connection)
+        _pack_header(
+            memory, ch.JOB, kind, id, self._sender_number, self._connection_number, size, split,
+            micros,
+        )  # fmt: skip
+        if size <= ch.ARGS_MAX:
+            memory[ch.ARGS : ch.ARGS + size] = args
+        else:
+            self._long = args
+
+    def _outcome(self) -> tuple[int, bytes]:
+        words = self.words
+        return words[ch.A1], self.given() if words[ch.LENGTH] else b""
 
     def _know_sender(self, sender: int) -> None:
         """Have the number under which JavaScript knows a sender, or is to know it from now on."""
@@ -339,7 +378,7 @@ class Lane:
             times.append(time.monotonic() - began)
         return sorted(times)[_PROBES // 2]
 
-    def _goes_by_callback(self) -> bool:
+    def goes_by_callback(self) -> bool:
         """Whether the next call goes by callback; looks now and then whether it still must."""
         now = time.monotonic()
         if now < self._callbacks_until:
@@ -360,62 +399,6 @@ class Lane:
         self.words[ch.AFTER] = after
         self.words[ch.RUNNING] = ch.ASKED_TO_RUN
         self._isolate.start(self._functions["loop"])
-
-    # -- calls by callback -------------------------------------------------------------------------
-
-    def _run_by_callback(self, meanwhile: Callable[[], None] | None) -> None:
-        """Give a call to V8's thread, which waits for one, and wait until it has ended."""
-        self._failure = None
-        self.words[ch.A1] = _NOT_BEGUN
-        self._jobs.put(True)
-        if not self._is_parked:
-            self._isolate.forget_results()
-            self._is_parked = True
-            self._isolate.start(self._functions["parked"])
-        if meanwhile is not None:
-            meanwhile()
-        began, memory = time.monotonic(), 0
-        while True:
-            with suppress(Empty):
-                self._finished.get(timeout=_GLANCE_S)
-                return
-            if self._failure is not None:
-                raise self._failure
-            if self.words[ch.A1] == _NOT_BEGUN:
-                self._check_start(began)
-            memory = memory or resident_memory()
-            self._check(began, memory)
-
-    def _answer(self) -> None:
-        """Do what JavaScript asks, on its own thread, for the one that waits."""
-        words = self.words
-        asked = words[ch.REQUEST]
-        if asked == ch.DONE:
-            words[ch.REQUEST] = 0
-            if words[ch.JOB_STATE]:
-                self._finished.put(None)
-            words[ch.JOB_STATE] = self._next_job()
-            return
-        try:
-            self.act_for(self._operations[asked])
-        except BaseException as error:  # noqa: BLE001 - raised on the thread that waits
-            self._failure = error
-            # Nothing more happens in this isolate: who waits ends it.
-            words[ch.STATUS] = ch.STOP
-        words[ch.REQUEST] = 0
-
-    def _next_job(self) -> bool:
-        """Wait, on V8's thread, for a call; False when none came for a while, or none will."""
-        try:
-            return self._jobs.get(timeout=_PARKED_S)
-        except Empty:
-            self._is_parked = False
-        # One may have come between the two lines above, and found this thread parked.
-        with suppress(Empty):
-            job = self._jobs.get_nowait()
-            self._is_parked = True
-            return job
-        return False
 
     # -- what syscalls get and give ----------------------------------------------------------------
 
@@ -458,15 +441,11 @@ class Lane:
         """End the isolate, and whatever runs in it. Closing again does nothing."""
         if not self.is_lost:
             self.is_lost = True
-            self._jobs.put(False)
+            self.callbacks.close()
             self._isolate.close()
             # What they show is no longer there.
             for view in (self.words, self.wide, self.memory):
                 view.release()
-
-
-def _run(operation: Operation) -> None:
-    operation()
 
 
 @cache

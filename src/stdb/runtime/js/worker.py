@@ -51,7 +51,7 @@ class Worker:
         self._lane = lane = Lane(limits)
         self._datastore = DatastoreOperations(lane, None if host is None else host.catalog)
         self._calls = HostCalls(lane, host, bundle, self._datastore)
-        lane.act_for = self._act_for
+        lane.callbacks.act_for = self._act_for
         operations = {**self._datastore.by_number(), **self._calls.by_number()}
         report = lane.load(bundle.function, operations)
         if report is not None:
