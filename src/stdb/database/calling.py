@@ -25,6 +25,7 @@ from ..types.values import Identity
 from .core import Core, refuse_identity
 from .prepared import PreparedCalls
 from .reducers import Reducers
+from .turns import Turn
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -115,7 +116,7 @@ class Calls(Core):
                             *args,
                         )  # fmt: skip
                     else:
-                        encode, run = declared.compiled
+                        encode, run, _ = declared.compiled
                         if encoded is None:
                             encoded = encode(args)
                         run(sender, connection, micros, encoded, meanwhile)
@@ -239,10 +240,14 @@ class Calls(Core):
     ) -> list[Error | None]:
         """Do what `call_many` does, with calls of a compiled module that are all known."""
         prepared = PreparedCalls(declared, compiled, calls)
-        prepare = prepared.prepare
+        prepare, several = prepared.prepare, compiled.several
         reducers, connection = self._callable, self._host_connection
         outcomes: list[Error | None] = []
-        for given, encoded in prepared:
+        turn = Turn(self, declared, prepared, sender, connection, outcomes)
+        while prepared.are_left:
+            if several is not None and several.is_quicker() and turn.take(several):
+                continue
+            given, encoded = prepared.take()
             args = _as_tuple(given) if encoded is None else given
             try:
                 if self._callable is reducers:

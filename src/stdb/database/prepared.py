@@ -9,17 +9,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from ..module import CompiledReducer, ReducerDeclaration
 
 
 class PreparedCalls:
-    """Gives ``(arguments, their encoding)`` of each call, in order.
-
-    The encoding is None, and the arguments are as they were given, where they could not be made
-    ready: that is found out again, and told, when their turn has come.
-    """
+    """The calls of a `call_many`, in order."""
 
     __slots__ = ("_calls", "_encode", "_next", "_ready", "_take")
 
@@ -44,10 +40,32 @@ class PreparedCalls:
             except Exception:  # noqa: BLE001 - it is found again at its turn, and told then
                 return
 
-    def __iter__(self) -> Iterator[tuple[Any, bytes | None]]:
-        while self._next < len(self._calls):
-            self.prepare()
-            ready, self._ready = self._ready, None
-            given = self._calls[self._next]
+    @property
+    def are_left(self) -> bool:
+        """Whether there are calls that were not taken."""
+        return self._next < len(self._calls)
+
+    def take(self) -> tuple[Any, bytes | None]:
+        """Return ``(arguments, their encoding)`` of the next call.
+
+        The encoding is None, and the arguments are as they were given, where they could not be
+        made ready: that is found out again, and told, when they are used.
+        """
+        self.prepare()
+        ready, self._ready = self._ready, None
+        given = self._calls[self._next]
+        self._next += 1
+        return (given, None) if ready is None else ready
+
+    def take_ready(self) -> tuple[tuple[Any, ...], bytes] | None:
+        """Return the next call as `take`, unless there is none or it cannot be made ready."""
+        self.prepare()
+        ready, self._ready = self._ready, None
+        if ready is not None:
             self._next += 1
-            yield (given, None) if ready is None else ready
+        return ready
+
+    def put_back(self) -> None:
+        """Take note that the call that was taken last was not done."""
+        self._next -= 1
+        self._ready = None

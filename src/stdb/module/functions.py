@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Protocol
 
 import msgspec
 
@@ -74,6 +74,32 @@ class FunctionDeclaration(msgspec.Struct, frozen=True):
         return tuple(values[name] for name in names)
 
 
+class Turn(Protocol):
+    """Calls of one reducer, each in a transaction of its own, that a module may take in a row."""
+
+    def begin(self) -> tuple[int, bytes] | None:
+        """Open the next transaction; return its time and the encoded arguments, None at the end."""
+
+    def end(self, error: Exception | None) -> None:
+        """Commit it, or undo it for this error."""
+
+
+class Several(Protocol):
+    """How a compiled module runs many calls of a reducer that are known."""
+
+    def is_quicker(self) -> bool:
+        """Whether that is quicker, at present, than one call after the other."""
+
+    def run(self, sender: Identity, connection: ConnectionId | None, turn: Turn) -> None:
+        """Run what `turn` begins, until there is no more; on any one thread, while this one waits.
+
+        Raises
+        ------
+        ModuleError
+            The module broke in the call that was begun last, which did not end.
+        """
+
+
 class CompiledReducer(NamedTuple):
     """How to run a reducer of a compiled module without a context, which it would not see.
 
@@ -84,6 +110,8 @@ class CompiledReducer(NamedTuple):
     run : callable
         ``(sender, connection, microseconds, encoded arguments, meanwhile) -> None``. The last is
         None, or a function that may be called while the module is on its way.
+    several : Several or None
+        How to run many calls, where there is more to it than one after the other.
     """
 
     encode: Callable[[tuple[Any, ...]], bytes]
@@ -91,6 +119,7 @@ class CompiledReducer(NamedTuple):
         [Identity, ConnectionId | None, int, bytes, Callable[[], None] | None],
         None,
     ]
+    several: Several | None = None
 
 
 class ReducerDeclaration(FunctionDeclaration, frozen=True):

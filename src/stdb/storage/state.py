@@ -58,6 +58,8 @@ class State:
         whatever else it changed beside rows.
     committed : bool
         Whether it has passed the point from which it is finished, not undone.
+    is_lent : bool
+        Whether the thread that holds the lock lets another one run transactions; see `lend`.
     readers : set of int
         The threads with read-only transactions.
     offset : int
@@ -81,9 +83,9 @@ class State:
     """
 
     __slots__ = (
-        "_idle", "_next_offset", "_waiting", "changes", "committed", "evaluate", "keep", "lock",
-        "micros", "new_before", "now", "offset", "on_undo", "readers", "record", "serial", "tell",
-        "thread", "torn", "touched",
+        "_idle", "_next_offset", "_waiting", "changes", "committed", "evaluate", "is_lent", "keep",
+        "lock", "micros", "new_before", "now", "offset", "on_undo", "readers", "record", "serial",
+        "tell", "thread", "torn", "touched",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -95,6 +97,7 @@ class State:
         self.torn: Table | None = None
         self.on_undo: list[Undoable] = []
         self.committed = False
+        self.is_lent = False
         self.readers: set[int] = set()
         self.offset = 0
         self._next_offset = 0
@@ -224,6 +227,9 @@ class State:
 
     def _wait_no_longer(self) -> None:
         """Let the readers go on that waited for this thread, if it is the last to wait for."""
+        if self.is_lent:
+            # The thread that waited for readers has lent its turn and ends it itself.
+            return
         if not self.lock._is_owned():  # type: ignore[attr-defined]
             self.lock.acquire()
         # Told before it is noted, so that an interrupt in between has them told again.
@@ -234,7 +240,34 @@ class State:
     def end_if_begun(self) -> None:
         """Do what an interrupted `end` left undone."""
         if self.lock._is_owned():  # type: ignore[attr-defined]
+            self.take_back()
             self.end()
+
+    # -- lending ------------------------------------------------------------------------------
+
+    def lend(self) -> None:
+        """Let another thread run transactions, one after the other, until `take_back`.
+
+        This thread has begun one, and keeps everybody else out meanwhile. The other one opens each
+        by `begin_lent` and finishes it by `end`.
+        """
+        self.is_lent = True
+        self.thread = None
+
+    def begin_lent(self, micros: int) -> None:
+        """Open a read-write transaction of this thread, which another one lets run it."""
+        self.micros = micros
+        self.committed = False
+        self.thread = get_ident()
+
+    def take_back(self) -> None:
+        """Have the turn again, of which `end` is the end. The other thread does nothing any more.
+
+        What it left open is this thread's transaction. Can be called again, or without need.
+        """
+        self.is_lent = False
+        if self.thread is not None:
+            self.thread = get_ident()
 
     # -- reading ------------------------------------------------------------------------------
 

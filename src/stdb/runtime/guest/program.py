@@ -25,6 +25,7 @@ from .results import value_decoder, view_decoder
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from ...module.functions import Several
     from ...module.messages import Request, Response
     from ...schema import ModuleDef, ProcedureDef, ReducerDef, ViewDef
     from ...storage.read_set import ReadSet
@@ -55,6 +56,9 @@ class Executor(Protocol):
         ReducerError
             It failed, with this message. A `ModuleError` when it broke.
         """
+
+    def several(self, number: int, name: str) -> Several | None:
+        """Return how to run many calls of a reducer, where there is more to it than that."""
 
     def call_view(
         self, number: int, name: str, sender: Identity | None, reads: ReadSet | None
@@ -135,7 +139,9 @@ def _reducers(
     for number, (name, module, reducer) in enumerate(definition.all_reducers()):
         parameters = parameters_of(module, shapes, reducer.params, name)
         compiled = CompiledReducer(
-            arguments_encoder(name, parameters), partial(executor.call_reducer, number, name)
+            arguments_encoder(name, parameters),
+            partial(executor.call_reducer, number, name),
+            executor.several(number, name),
         )
         declared[name] = ReducerDeclaration(
             name,
@@ -241,7 +247,7 @@ def _reducer_function(
     reducer: ReducerDef,
     parameters: tuple[Parameter, ...],
 ) -> Callable[..., None]:
-    encode, call = compiled
+    encode, call, _ = compiled
 
     def run(ctx: Any, *args: Any) -> None:
         call(ctx.sender, ctx.connection_id, ctx._micros, encode(args), None)

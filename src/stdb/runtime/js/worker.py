@@ -28,6 +28,8 @@ from .stacks import Thrown, thrown
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from ...errors import Error
+    from ...module.functions import Turn
     from ...storage.read_set import ReadSet
     from ..guest.host import Host
     from ..guest.limits import Limits
@@ -123,11 +125,52 @@ class Worker:
             datastore.is_open = datastore.is_writable = False
             if datastore.iterators or self._calls.timers:
                 self._finish(name)
-        if status == OK:
-            return
+        if status != OK:
+            raise self._reducer_error(name, status, result)
+
+    @property
+    def goes_by_callback(self) -> bool:
+        """Whether the next call will go by callback."""
+        lane = self._lane
+        return not lane.is_lost and bool(lane.words[ch.BY_CALLBACK]) and lane.goes_by_callback()
+
+    def reducers(self, number: int, name: str, sender: int, connection: int, turn: Turn) -> None:
+        """Run a reducer for each call of a turn that was lent to V8's thread.
+
+        Raises
+        ------
+        ModuleError
+            It broke in the call that was begun last, and that did not end.
+        NotStarted
+            The call that was begun last did not run.
+        """
+        datastore, calls = self._datastore, self._calls
+
+        def begin() -> tuple[int, bytes] | None:
+            calls.function = name
+            next_call = turn.begin()
+            datastore.is_open = datastore.is_writable = next_call is not None
+            return next_call
+
+        def end(status: int, result: bytes) -> None:
+            if datastore.iterators or calls.timers:
+                self._finish(name)
+            turn.end(None if status == OK else self._reducer_error(name, status, result))
+
+        try:
+            self._lane.call_each(REDUCER, number, sender, connection, begin, end)
+        except NotStarted:
+            raise
+        except LaneError as error:
+            raise ModuleError(f"reducer {name!r} broke: {error}") from None
+        finally:
+            self._finish(name)
+
+    def _reducer_error(self, name: str, status: int, result: bytes) -> Error:
+        """Return what the caller of a reducer gets that failed."""
         if status == USER_ERROR:
-            raise ReducerError(result.decode(errors="replace"))
-        raise self._broke(f"reducer {name!r}", result)
+            return ReducerError(result.decode(errors="replace"))
+        return self._broke(f"reducer {name!r}", result)
 
     def view(
         self, number: int, name: str, sender: int | None, reads: ReadSet | None
