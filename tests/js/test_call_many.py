@@ -1,8 +1,10 @@
 """`Database.call_many` on a module in JavaScript, whose next call is prepared during the present one."""
 
+import gc
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
@@ -108,6 +110,49 @@ def test_an_interrupt_undoes_the_call_it_strikes_and_keeps_those_before(db: stdb
     db.check()
 
 
+def test_interrupts_at_any_moment_leave_whole_calls(
+    db: stdb.Database, request: pytest.FixtureRequest
+) -> None:
+    """Wherever V8's thread is: in JavaScript, in a syscall, in a commit."""
+    import _thread
+
+    random, start = Random(5), 1_000
+    gc.collect()
+    gc.disable()  # an interrupt of what the collector calls would be lost: Python ignores it
+    request.addfinalizer(gc.enable)
+    for _ in range(12):
+        db.call("add", start - 1)  # where the isolate was lost, there is a new one
+        timer = threading.Timer(random.uniform(0.0, 0.04), _thread.interrupt_main)
+        timer.start()
+        with pytest.raises(KeyboardInterrupt):
+            db.call_many("add", [(start + n,) for n in range(100_000)])
+        timer.join()
+        db.check()
+        done = [number for number in ids(db) if number >= start]
+        assert done == list(range(start, start + len(done)))
+        start += 200_000
+
+
+def test_what_a_call_leaves_to_do_without_end_ends_it_alone(tmp_path: Path) -> None:
+    add = ADD + "const again = async () => { for (;;) await null; };\nif (n === 99n) again();"
+    with open_bundle(tmp_path, text(add), limits=stdb.Limits(time_s=0.3)) as db:
+        outcomes = db.call_many("add", [(1,), (2,), (99,), (3,), (4,)])
+        assert kinds(outcomes)[:2] == ["NoneType", "NoneType"]
+        assert kinds(outcomes)[3:] == ["NoneType", "NoneType"]
+        assert [number for number in ids(db) if number != 99] == [1, 2, 3, 4]
+        db.check()
+
+
+def test_calls_after_the_end_of_the_database_are_refused(db: stdb.Database) -> None:
+    timer = threading.Timer(0.05, db.close)
+    timer.start()
+    outcomes = db.call_many("add", [(n,) for n in range(100, 20_000)])
+    timer.join()
+    done = kinds(outcomes).count("NoneType")
+    assert 0 < done < len(outcomes)
+    assert kinds(outcomes) == ["NoneType"] * done + ["DatabaseClosed"] * (len(outcomes) - done)
+
+
 def test_a_transaction_that_is_too_large_is_undone(tmp_path: Path) -> None:
     """It is stopped at a write, which the module no longer waits for."""
     body = """
@@ -185,6 +230,44 @@ def test_other_threads_call_in_between(db: stdb.Database) -> None:
     assert len(ids(db)) == 400
     db.check()
     assert counted(db) == 400  # no call was begun twice
+
+
+def test_readers_and_writers_get_their_turns_in_between(db: stdb.Database) -> None:
+    statement = "SELECT COUNT(*) AS n FROM account"
+    db.sql(statement)  # to read the grammar would take longer than all calls
+    seen: list[int] = []
+    written: list[int] = []
+    is_over = threading.Event()
+
+    def read() -> None:
+        while not is_over.wait(0.0005):
+            seen.append(db.sql(statement).rows[0][0])
+
+    def write() -> None:
+        while not is_over.wait(0.0005):
+            written.append(1_000_000 + len(written))
+            db.call("add", written[-1])
+
+    others = [threading.Thread(target=work) for work in (read, read, write)]
+    for other in others:
+        other.start()
+    try:
+        for start in range(1_000, 4_000, 50):
+            assert db.call_many("add", [(start + n,) for n in range(50)]) == [None] * 50
+    finally:
+        is_over.set()
+        for other in others:
+            other.join()
+    assert len(set(seen)) > 3
+    assert len(ids(db)) == 3_000 + len(written)
+    db.check()
+
+
+def test_who_watches_a_table_is_told_on_the_thread_that_calls(db: stdb.Database) -> None:
+    threads: list[int] = []
+    db._store.watch("account", lambda _changes: threads.append(threading.get_ident()))
+    db.call_many("add", [(1,), (66,), (2,), (3,)])
+    assert threads == [threading.get_ident()] * 3
 
 
 # -- each is a transaction -----------------------------------------------------------------------------
