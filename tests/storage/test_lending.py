@@ -35,7 +35,7 @@ def elsewhere(work: Callable[[], None]) -> None:
     def run() -> None:
         try:
             work()
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 - raised below
             failed.append(error)
 
     thread = threading.Thread(target=run, daemon=True)
