@@ -268,6 +268,13 @@ def test_a_repair_is_followed(writer: Database, reader: Database) -> None:
         assert reader._state.offset == second._state.offset
 
 
+def test_a_reader_that_was_closed_does_not_catch_up(writer: Database) -> None:
+    reader = Database.open(path_of(writer), readonly=True, follow=True)
+    reader.close()
+    with pytest.raises(stdb.DatabaseClosed):
+        reader.catch_up()
+
+
 def test_a_writer_in_another_process(tmp_path: Path) -> None:
     code = (
         "import stdb, sys\n"

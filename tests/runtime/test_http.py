@@ -322,7 +322,7 @@ def test_only_hosts_of_the_list_are_asked(site: str) -> None:
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::1]", "0", "2130706433", "0x7f.1"])
 def test_addresses_of_the_own_network_are_refused(site: str, host: str) -> None:
     """However they are written, since the address that is connected to is what is looked at."""
-    message = "refusing to connect to private or special-purpose addresses|failed: .*"
+    message = r"refusing to connect to private .* addresses: '.+' has .*allow_private|failed: .*"
     with pytest.raises(HttpError, match=message):
         ask(f"http://{host}:{urlsplit(site).port}/status/200", policy=True)
 

@@ -163,9 +163,12 @@ class Durable(Core):
         ------
         UsageError
             The database was not opened with ``follow=True``.
+        DatabaseClosed
+            It was closed.
         CorruptLogError
             The files are damaged.
         """
+        self._check_not_closed()
         if self._follower is None:
             raise UsageError(f"database {self._name!r} was not opened with follow=True")
         self._follower.catch_up()

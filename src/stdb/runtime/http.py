@@ -375,7 +375,10 @@ class _Exchange:
         if not self._policy.allow_private:
             found = [each for each in found if not is_private(str(each[4][0]))]
             if not found:
-                raise HttpError(_PRIVATE_MESSAGE)
+                raise HttpError(
+                    f"{_PRIVATE_MESSAGE}: {host!r} has no other; "
+                    "Database(…, http=HttpPolicy(allow_private=True)) permits them"
+                )
         failure: OSError | None = None
         for family, kind, protocol, _, address in found:
             left = self._until - monotonic()
