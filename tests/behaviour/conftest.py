@@ -31,11 +31,15 @@ MODULES: dict[str, Callable[[], Any]] = {
     "wasm in C": lambda: built("club.c"),
     "wasm in Rust": in_rust,
     "TypeScript": lambda: bundled("club"),
+    "TypeScript, by callback": lambda: bundled("club"),
 }
 
 
 @pytest.fixture(params=MODULES)
-def module(request: pytest.FixtureRequest) -> Any:
+def module(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Any:
+    if request.param.endswith("by callback"):
+        # As on one processor.
+        monkeypatch.setattr("stdb.runtime.js.lane.can_run_beside", lambda: False)
     return MODULES[request.param]()
 
 

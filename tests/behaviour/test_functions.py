@@ -65,6 +65,15 @@ def test_a_call_at_its_time(db: stdb.Database, clock: stdb.ManualClock) -> None:
     assert len(db.tables.reminder) == 0
 
 
+def test_each_call_of_many_may_schedule_one(db: stdb.Database, clock: stdb.ManualClock) -> None:
+    later = [clock.micros() + n * SECOND for n in (3, 1, 2)]
+    assert db.call_many("remind", [(str(n), at) for n, at in enumerate(later)]) == [None] * 3
+    clock.advance(1.5)
+    assert notes(db) == ["1"]
+    clock.advance(1.5)
+    assert notes(db) == ["1", "2", "0"]
+
+
 def test_a_call_again_and_again(db: stdb.Database, clock: stdb.ManualClock) -> None:
     db.call("remind_every", "tick", 2 * SECOND)
     for _ in range(3):

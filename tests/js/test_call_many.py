@@ -263,10 +263,12 @@ def test_readers_and_writers_get_their_turns_in_between(db: stdb.Database) -> No
     db.check()
 
 
-def test_who_watches_a_table_is_told_on_the_thread_that_calls(db: stdb.Database) -> None:
+def test_who_subscribes_is_told_on_the_thread_that_calls(db: stdb.Database) -> None:
     threads: list[int] = []
-    db._store.watch("account", lambda _changes: threads.append(threading.get_ident()))
-    db.call_many("add", [(1,), (66,), (2,), (3,)])
+    with db.connect() as conn:
+        conn.subscribe("SELECT * FROM account")
+        conn.db.account.on_insert(lambda _event, _row: threads.append(threading.get_ident()))
+        db.call_many("add", [(1,), (66,), (2,), (3,)])
     assert threads == [threading.get_ident()] * 3
 
 

@@ -25,7 +25,7 @@ from ..types.values import Identity
 from .core import Core, refuse_identity
 from .prepared import PreparedCalls
 from .reducers import Reducers
-from .turns import Turn
+from .turns import CallTurn
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -240,12 +240,12 @@ class Calls(Core):
     ) -> list[Error | None]:
         """Do what `call_many` does, with calls of a compiled module that are all known."""
         prepared = PreparedCalls(declared, compiled, calls)
-        prepare, several = prepared.prepare, compiled.several
+        prepare, run_several = prepared.prepare, compiled.run_several
         reducers, connection = self._callable, self._host_connection
         outcomes: list[Error | None] = []
-        turn = Turn(self, declared, prepared, sender, connection, outcomes)
+        turn = CallTurn(self, declared, prepared, sender, connection, outcomes)
         while prepared.are_left:
-            if several is not None and several.is_quicker() and turn.take(several):
+            if run_several is not None and turn.take(run_several):
                 continue
             given, encoded = prepared.take()
             args = _as_tuple(given) if encoded is None else given

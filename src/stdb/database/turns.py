@@ -1,7 +1,8 @@
-"""Calls of a `call_many` that a module takes in a row, on a thread of its own.
+"""Calls of a `call_many` that a module takes in a row.
 
-The thread that called holds the database for all of them and waits; for each, the module begins a
-transaction here and ends it here. What a call does otherwise is in `calling`; the two must agree.
+The thread that called holds the database for all of them. For each, the module begins a transaction
+here and ends it here: on that thread, or on one of its own while that one waits. What a call does
+otherwise is in `calling`; the two must agree.
 """
 
 from __future__ import annotations
@@ -12,26 +13,26 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from ..errors import Error
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ..module import ReducerDeclaration
-    from ..module.functions import Several
+    from ..module.functions import Turn
     from ..types.values import ConnectionId, Identity
     from .calling import Calls
     from .prepared import PreparedCalls
 
-#: After this time others get a turn: as long as the interpreter lets one thread run, about.
+#: After this time others get a turn: less than the interpreter lets a thread run, several times.
 _NANOS_MAX: Final = 2_000_000
 
 
-class _Begun(NamedTuple):
-    """A call that has begun and not ended."""
-
+class _Call(NamedTuple):
     args: tuple[Any, ...]
     micros: int
     started: int
 
 
-class Turn:
-    """Runs calls of one reducer in a row."""
+class CallTurn:
+    """Runs calls of one reducer in a row; a `Turn` to the module."""
 
     def __init__(
         self,
@@ -48,10 +49,12 @@ class Turn:
         self._sender = sender
         self._connection = connection
         self._outcomes = outcomes
-        self._begun: _Begun | None = None
+        #: The call whose transaction is open, and the one that comes after it.
+        self._begun: _Call | None = None
+        self._next: _Call | None = None
         self._until = 0
 
-    def take(self, several: Several) -> bool:
+    def take(self, run: Callable[[Identity, ConnectionId | None, Turn], None]) -> bool:
         """Have the module run some calls; false where one alone must be run next."""
         before = len(self._outcomes)
         state = self._database._state
@@ -59,63 +62,68 @@ class Turn:
             try:
                 state.begin()
                 if self._is_possible():
-                    self._until = time_ns() + _NANOS_MAX
                     state.lend()
-                    try:
-                        several.run(self._sender, self._connection, self)
-                    except Exception as error:  # noqa: BLE001 - told as that of the call
-                        state.take_back()
-                        self.end(error)
-                    if self._begun is not None:
-                        self._calls.put_back()
+                    self._run(run)
             finally:
-                self._begun = None
+                self._begun = self._next = None
                 state.take_back()
                 state.end()
         finally:
             # As for a single call.
             state.end_if_begun()
-        if self._database._due:
-            self._database._dispatcher.deliver()
         return len(self._outcomes) > before
 
-    def _is_possible(self) -> bool:
-        """Whether nobody has to be told of a transaction on the thread that called.
+    def _run(self, run: Callable[[Identity, ConnectionId | None, Turn], None]) -> None:
+        self._until = time_ns() + _NANOS_MAX
+        try:
+            run(self._sender, self._connection, self)
+        except Exception as error:
+            self._database._state.take_back()
+            if self._begun is None:
+                raise
+            self.end(error)
+        for unfinished in (self._begun, self._next):
+            if unfinished is not None:
+                self._calls.put_back()
 
-        And no view has to be computed, for which the module would have to be called meanwhile.
+    def _is_possible(self) -> bool:
+        """Whether nothing has to happen between two calls without the lock.
+
+        Subscribers are told there, and the disk is waited for. And where views are kept, a commit
+        has the module compute them, which it cannot do in the middle of a turn.
         """
         database, store = self._database, self._database._store
         return (
             database._callable.get(self._declared.name) is self._declared
             and not database._closed
             and not (database._log is not None and database._log.waits)
-            and not (store.watched or store.evaluated)
+            and not store.evaluated
             and store.refresh is None
         )
 
-    # -- on the thread of the module -------------------------------------------------------------
+    # -- what the module calls -------------------------------------------------------------------
 
-    def begin(self) -> tuple[int, bytes] | None:
-        """Open the next transaction; return its time and the encoded arguments, None at the end."""
+    def next(self) -> tuple[int, bytes] | None:
+        """Return the time and the encoded arguments of the next call; None when there is none."""
         started = time_ns()
-        if started > self._until or not self._is_possible():
-            return None
-        ready = self._calls.take_ready()
+        ready = self._calls.take_ready() if started < self._until else None
         if ready is None:
             return None
         args, encoded = ready
         database = self._database
         micros = started // 1000 if database._by_machine else database._micros()
-        self._begun = _Begun(args, micros, started)
-        database._state.begin_lent(micros)
+        self._next = _Call(args, micros, started)
         return micros, encoded
+
+    def begin(self) -> None:
+        """Open its transaction."""
+        assert self._next is not None
+        self._begun, self._next = self._next, None
+        self._database._state.begin_lent(self._begun.micros)
 
     def end(self, error: Exception | None) -> None:
         """Commit it, or undo it for this error."""
-        if self._begun is None:
-            # Nothing had begun.
-            assert error is not None
-            raise error
+        assert self._begun is not None
         (args, micros, started), self._begun = self._begun, None
         database, declared = self._database, self._declared
         name, log = declared.name, database._log

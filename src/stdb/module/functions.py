@@ -75,29 +75,20 @@ class FunctionDeclaration(msgspec.Struct, frozen=True):
 
 
 class Turn(Protocol):
-    """Calls of one reducer, each in a transaction of its own, that a module may take in a row."""
+    """Calls of one reducer, each in a transaction of its own, that a module takes in a row.
 
-    def begin(self) -> tuple[int, bytes] | None:
-        """Open the next transaction; return its time and the encoded arguments, None at the end."""
+    It may know the next call before the present one has ended, and make itself ready for it. All
+    three are called on one thread, whichever it is.
+    """
+
+    def next(self) -> tuple[int, bytes] | None:
+        """Return the time and the encoded arguments of the next call; None when there is none."""
+
+    def begin(self) -> None:
+        """Open the transaction of that call; the one before has ended."""
 
     def end(self, error: Exception | None) -> None:
-        """Commit it, or undo it for this error."""
-
-
-class Several(Protocol):
-    """How a compiled module runs many calls of a reducer that are known."""
-
-    def is_quicker(self) -> bool:
-        """Whether that is quicker, at present, than one call after the other."""
-
-    def run(self, sender: Identity, connection: ConnectionId | None, turn: Turn) -> None:
-        """Run what `turn` begins, until there is no more; on any one thread, while this one waits.
-
-        Raises
-        ------
-        ModuleError
-            The module broke in the call that was begun last, which did not end.
-        """
+        """Commit the transaction, or undo it for this error."""
 
 
 class CompiledReducer(NamedTuple):
@@ -110,8 +101,9 @@ class CompiledReducer(NamedTuple):
     run : callable
         ``(sender, connection, microseconds, encoded arguments, meanwhile) -> None``. The last is
         None, or a function that may be called while the module is on its way.
-    several : Several or None
-        How to run many calls, where there is more to it than one after the other.
+    run_several : callable or None
+        ``(sender, connection, turn) -> None``: run the calls of a `Turn`, where that is quicker
+        than one after the other. A `ModuleError` is that of the call that was begun last.
     """
 
     encode: Callable[[tuple[Any, ...]], bytes]
@@ -119,7 +111,7 @@ class CompiledReducer(NamedTuple):
         [Identity, ConnectionId | None, int, bytes, Callable[[], None] | None],
         None,
     ]
-    several: Several | None = None
+    run_several: Callable[[Identity, ConnectionId | None, Turn], None] | None = None
 
 
 class ReducerDeclaration(FunctionDeclaration, frozen=True):

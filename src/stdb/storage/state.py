@@ -228,7 +228,7 @@ class State:
     def _wait_no_longer(self) -> None:
         """Let the readers go on that waited for this thread, if it is the last to wait for."""
         if self.is_lent:
-            # The thread that waited for readers has lent its turn and ends it itself.
+            # The thread that waited for readers has lent its turn, and ends it later.
             return
         if not self.lock._is_owned():  # type: ignore[attr-defined]
             self.lock.acquire()
@@ -239,29 +239,32 @@ class State:
 
     def end_if_begun(self) -> None:
         """Do what an interrupted `end` left undone."""
-        if self.lock._is_owned():  # type: ignore[attr-defined]
+        while self.lock._is_owned():  # type: ignore[attr-defined]
             self.take_back()
             self.end()
 
     # -- lending ------------------------------------------------------------------------------
 
     def lend(self) -> None:
-        """Let another thread run transactions, one after the other, until `take_back`.
+        """Let some thread run transactions, one after the other, until `take_back`.
 
-        This thread has begun one, and keeps everybody else out meanwhile. The other one opens each
-        by `begin_lent` and finishes it by `end`.
+        This thread has begun one, and keeps everybody else out meanwhile. The other one, which may
+        be this one too, opens each by `begin_lent` and finishes it by `end`.
         """
         self.is_lent = True
         self.thread = None
 
     def begin_lent(self, micros: int) -> None:
-        """Open a read-write transaction of this thread, which another one lets run it."""
+        """Open a read-write transaction of this thread in a turn that was lent."""
+        if self.lock._is_owned():  # type: ignore[attr-defined]
+            # Once more: `end` releases it.
+            self.lock.acquire()
         self.micros = micros
         self.committed = False
         self.thread = get_ident()
 
     def take_back(self) -> None:
-        """Have the turn again, of which `end` is the end. The other thread does nothing any more.
+        """Have the turn again, to `end` it. The other thread does nothing any more.
 
         What it left open is this thread's transaction. Can be called again, or without need.
         """

@@ -25,13 +25,15 @@ from .results import value_decoder, view_decoder
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ...module.functions import Several
+    from ...module.functions import Turn
     from ...module.messages import Request, Response
     from ...schema import ModuleDef, ProcedureDef, ReducerDef, ViewDef
     from ...storage.read_set import ReadSet
     from ...types.shapes import Record, Shape
     from ...types.values import ConnectionId, Identity
     from ..procedure_context import ProcedureContext
+
+    RunSeveral = Callable[[Identity, ConnectionId | None, Turn], None]
 
 
 class Executor(Protocol):
@@ -57,8 +59,8 @@ class Executor(Protocol):
             It failed, with this message. A `ModuleError` when it broke.
         """
 
-    def several(self, number: int, name: str) -> Several | None:
-        """Return how to run many calls of a reducer, where there is more to it than that."""
+    def several(self, number: int, name: str) -> RunSeveral | None:
+        """Return what runs the calls of a turn; None where one after the other is as quick."""
 
     def call_view(
         self, number: int, name: str, sender: Identity | None, reads: ReadSet | None

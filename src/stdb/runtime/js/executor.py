@@ -8,6 +8,7 @@ Nothing that a module keeps in its globals goes from one to the other.
 from __future__ import annotations
 
 from contextlib import suppress
+from functools import partial
 from threading import Lock
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from ...module.messages import Request, Response
     from ...storage.read_set import ReadSet
     from ...types.values import ConnectionId, Identity
+    from ..guest.program import RunSeveral
     from ..procedure_context import ProcedureContext
     from .bundle import Bundle
 
@@ -63,19 +65,14 @@ class JavaScriptExecutor:
             worker = self._main_worker()
             worker.reducer(number, name, sender.value, caller, micros, args, meanwhile)
 
-    def several(self, number: int, name: str) -> SeveralCalls:
-        """Return how to run many calls of a reducer."""
-        return SeveralCalls(self, number, name)
+    def several(self, number: int, name: str) -> RunSeveral:
+        """Return what runs the calls of a turn."""
+        return partial(self._call_reducers, number, name)
 
-    @property
-    def goes_by_callback(self) -> bool:
-        """Whether the next reducer will be called by callback."""
-        return self._main is not None and self._main.goes_by_callback
-
-    def call_reducers(
+    def _call_reducers(
         self, number: int, name: str, sender: Identity, connection: ConnectionId | None, turn: Turn
     ) -> None:
-        """Run a reducer for each call of a turn that was lent; by callback, on V8's thread."""
+        """Run a reducer for each call of a turn."""
         caller = 0 if connection is None else connection.value
         # It goes back to the turn where nothing begins: to be run alone, in another worker.
         with suppress(NotStarted):
@@ -150,20 +147,3 @@ class JavaScriptExecutor:
         if worker is not None:
             worker.close()
         self._pool.close()
-
-
-class SeveralCalls:
-    """Runs many calls of one reducer; see `Several`."""
-
-    def __init__(self, executor: JavaScriptExecutor, number: int, name: str) -> None:
-        self._executor = executor
-        self._number = number
-        self._name = name
-
-    def is_quicker(self) -> bool:
-        """Whether V8's thread had to be waited for at each call."""
-        return self._executor.goes_by_callback
-
-    def run(self, sender: Identity, connection: ConnectionId | None, turn: Turn) -> None:
-        """Run what `turn` begins, on V8's thread."""
-        self._executor.call_reducers(self._number, self._name, sender, connection, turn)

@@ -178,10 +178,7 @@ class Lane:
                 self.callbacks.run(meanwhile)
                 ended = ch.ENDED
             else:
-                number = self._number = (self._number + 1) & 0x7FFF_FFFF
-                words[ch.JOB_NUMBER] = number
-                if not words[ch.RUNNING]:
-                    self._start_loop(number - 1)
+                self._hand_over()
                 if meanwhile is not None:
                     meanwhile()
                 ended = self._serve()
@@ -201,30 +198,67 @@ class Lane:
         id: int,
         sender: int,
         connection: int,
-        begin: Callable[[], tuple[int, bytes] | None],
+        following: Callable[[], tuple[int, bytes] | None],
+        begin: Callable[[], None],
         end: Callable[[int, bytes], None],
     ) -> None:
-        """Run a function of the module, by callback, for each time and arguments that `begin` has.
+        """Run a function of the module for each time and arguments that `following` gives.
 
-        `end` is told how each ended, as `call` returns it. Both are called on V8's thread. Raises
-        as `call`, and what these two raise.
+        Before a call runs, `begin` is called; `end` is told how it ended, as `call` returns it.
+        All three are called on one thread, which may be V8's. Raises as `call`, and what they
+        raise.
         """
         if self.is_lost:
             raise NotStarted("the isolate is no more")
 
-        def go_on(has_ended: bool) -> bool:
-            if has_ended:
-                end(*self._outcome())
-            next_call = begin()
+        def write_next() -> bool:
+            next_call = following()
             if next_call is not None:
                 self._write_call(kind, id, sender, connection, *next_call)
             return next_call is not None
 
+        def go_on(has_ended: bool) -> bool:
+            if has_ended:
+                end(*self._outcome())
+            if not write_next():
+                return False
+            begin()
+            return True
+
         try:
-            self.callbacks.run_each(go_on)
+            if self.words[ch.BY_CALLBACK] and self.goes_by_callback():
+                self.callbacks.run_each(go_on)
+            else:
+                self._run_each(write_next, begin, end)
         except BaseException:
             self.close()
             raise
+
+    def _run_each(
+        self,
+        write_next: Callable[[], bool],
+        begin: Callable[[], None],
+        end: Callable[[int, bytes], None],
+    ) -> None:
+        """Do what `call_each` does, through shared memory."""
+        is_more = write_next()
+        if is_more:
+            self._hand_over()
+        while is_more:
+            begin()
+            outcome = _WELL if self._serve() == ch.DONE else self._outcome()
+            # JavaScript finds the next call and begins it while this one is committed.
+            is_more = write_next()
+            if is_more:
+                self._hand_over()
+            end(*outcome)
+
+    def _hand_over(self) -> None:
+        """Let JavaScript have the call that was written."""
+        number = self._number = (self._number + 1) & 0x7FFF_FFFF
+        self.words[ch.JOB_NUMBER] = number
+        if not self.words[ch.RUNNING]:
+            self._start_loop(number - 1)
 
     def _write_call(
         self,

@@ -128,14 +128,8 @@ class Worker:
         if status != OK:
             raise self._reducer_error(name, status, result)
 
-    @property
-    def goes_by_callback(self) -> bool:
-        """Whether the next call will go by callback."""
-        lane = self._lane
-        return not lane.is_lost and bool(lane.words[ch.BY_CALLBACK]) and lane.goes_by_callback()
-
     def reducers(self, number: int, name: str, sender: int, connection: int, turn: Turn) -> None:
-        """Run a reducer for each call of a turn that was lent to V8's thread.
+        """Run a reducer for each call of a turn.
 
         Raises
         ------
@@ -146,19 +140,19 @@ class Worker:
         """
         datastore, calls = self._datastore, self._calls
 
-        def begin() -> tuple[int, bytes] | None:
-            calls.function = name
-            next_call = turn.begin()
-            datastore.is_open = datastore.is_writable = next_call is not None
-            return next_call
-
         def end(status: int, result: bytes) -> None:
             if datastore.iterators or calls.timers:
                 self._finish(name)
+                open_up()
             turn.end(None if status == OK else self._reducer_error(name, status, result))
 
+        def open_up() -> None:
+            calls.function = name
+            datastore.is_open = datastore.is_writable = True
+
+        open_up()
         try:
-            self._lane.call_each(REDUCER, number, sender, connection, begin, end)
+            self._lane.call_each(REDUCER, number, sender, connection, turn.next, turn.begin, end)
         except NotStarted:
             raise
         except LaneError as error:
