@@ -240,12 +240,12 @@ class Calls(Core):
     ) -> list[Error | None]:
         """Do what `call_many` does, with calls of a compiled module that are all known."""
         prepared = PreparedCalls(declared, compiled, calls)
-        prepare, run_several = prepared.prepare, compiled.run_several
+        prepare, take_turn = prepared.prepare, compiled.take_turn
         reducers, connection = self._callable, self._host_connection
         outcomes: list[Error | None] = []
         turn = CallTurn(self, declared, prepared, sender, connection, outcomes)
         while prepared.are_left:
-            if run_several is not None and turn.take(run_several):
+            if take_turn is not None and turn.run(take_turn):
                 continue
             given, encoded = prepared.take()
             args = _as_tuple(given) if encoded is None else given

@@ -50,6 +50,9 @@ class Queries:
         """Run one statement in a transaction of its own."""
         state = self._state
         by_owner = sender is None or self._is_owner(sender)
+        if state.thread == get_ident():
+            # Before the lock, which a thread does not have that acts for another.
+            state.check_not_nested()
         with state.lock:
             # A reader that holds the lock needs not be counted: nobody writes meanwhile.
             if state.thread is not None or (state.readers and get_ident() in state.readers):

@@ -120,7 +120,7 @@ class Schedules:
     def start(self) -> None:
         """Arm a timer for each row that is there, and follow the tables from here on."""
         store = self._database._store
-        with self._state.lock:
+        with self._state.alone():
             self._state.now = self._clock.micros
             now = self._clock.micros()
             for scheduled in self._tables.values():
@@ -180,7 +180,7 @@ class Schedules:
 
         Whatever becomes of the transaction that asks for it; nothing of it is stored.
         """
-        with self._state.lock:
+        with self._state.alone():
             self._soon_count += 1
             key = ("", self._soon_count)  # no table has that name
             self._timers.arm(Timer(key, Soon(name, args), None), self._clock.micros())

@@ -7,21 +7,20 @@ otherwise is in `calling`; the two must agree.
 
 from __future__ import annotations
 
-from time import time_ns
+from threading import get_ident
+from time import monotonic_ns, time_ns
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from ..errors import Error
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from ..module import ReducerDeclaration
-    from ..module.functions import Turn
+    from ..module.functions import TakeTurn
     from ..types.values import ConnectionId, Identity
     from .calling import Calls
     from .prepared import PreparedCalls
 
-#: After this time others get a turn: less than the interpreter lets a thread run, several times.
+#: After this time others get a turn: less than the 5 ms for which Python lets a thread run.
 _NANOS_MAX: Final = 2_000_000
 
 
@@ -54,16 +53,24 @@ class CallTurn:
         self._next: _Call | None = None
         self._until = 0
 
-    def take(self, run: Callable[[Identity, ConnectionId | None, Turn], None]) -> bool:
-        """Have the module run some calls; false where one alone must be run next."""
+    def run(self, take_turn: TakeTurn) -> bool:
+        """Have the module run some calls; false where one alone must be run next.
+
+        Raises what no call may raise, as a single call does: an error that is none of ours.
+        """
         before = len(self._outcomes)
         state = self._database._state
+        if state.thread == get_ident() or get_ident() in state.readers:
+            # Each call will say so.
+            return False
         try:
             try:
                 state.begin()
                 if self._is_possible():
+                    # Here, since it may run anything: `next` may be called on another thread.
+                    self._calls.prepare()
                     state.lend()
-                    self._run(run)
+                    self._let_run(take_turn)
             finally:
                 self._begun = self._next = None
                 state.take_back()
@@ -73,15 +80,15 @@ class CallTurn:
             state.end_if_begun()
         return len(self._outcomes) > before
 
-    def _run(self, run: Callable[[Identity, ConnectionId | None, Turn], None]) -> None:
-        self._until = time_ns() + _NANOS_MAX
+    def _let_run(self, take_turn: TakeTurn) -> None:
+        self._until = monotonic_ns() + _NANOS_MAX
         try:
-            run(self._sender, self._connection, self)
-        except Exception as error:
-            self._database._state.take_back()
-            if self._begun is None:
-                raise
-            self.end(error)
+            take_turn(self._sender, self._connection, self)
+        except Error as error:
+            # Where no call has begun, the module was ended between two, and has hurt none.
+            if self._begun is not None:
+                self._database._state.take_back()
+                self.end(error)
         for unfinished in (self._begun, self._next):
             if unfinished is not None:
                 self._calls.put_back()
@@ -89,8 +96,9 @@ class CallTurn:
     def _is_possible(self) -> bool:
         """Whether nothing has to happen between two calls without the lock.
 
-        Subscribers are told there, and the disk is waited for. And where views are kept, a commit
-        has the module compute them, which it cannot do in the middle of a turn.
+        Subscribers and those who watch for slow calls are told there, and the disk is waited for.
+        And where views are kept, a commit has the module compute them, which it cannot do in the
+        middle of a turn.
         """
         database, store = self._database, self._database._store
         return (
@@ -99,30 +107,33 @@ class CallTurn:
             and not (database._log is not None and database._log.waits)
             and not store.evaluated
             and store.refresh is None
+            and database._slow_ms is None
         )
 
     # -- what the module calls -------------------------------------------------------------------
 
     def next(self) -> tuple[int, bytes] | None:
         """Return the time and the encoded arguments of the next call; None when there is none."""
-        started = time_ns()
-        ready = self._calls.take_ready() if started < self._until else None
+        database = self._database
+        if database._state.borrower is None:
+            database._state.borrow()
+        ready = self._calls.take_ready() if monotonic_ns() < self._until else None
         if ready is None:
             return None
         args, encoded = ready
-        database = self._database
+        started = time_ns()
         micros = started // 1000 if database._by_machine else database._micros()
         self._next = _Call(args, micros, started)
         return micros, encoded
 
     def begin(self) -> None:
-        """Open its transaction."""
+        """Open the transaction of that call."""
         assert self._next is not None
         self._begun, self._next = self._next, None
         self._database._state.begin_lent(self._begun.micros)
 
     def end(self, error: Exception | None) -> None:
-        """Commit it, or undo it for this error."""
+        """Commit the transaction, or undo it for this error."""
         assert self._begun is not None
         (args, micros, started), self._begun = self._begun, None
         database, declared = self._database, self._declared
@@ -139,8 +150,10 @@ class CallTurn:
                     database._store.commit(call)
             finally:
                 database._state.end()
-        except Error as failed:
+        except Exception as failed:
             database._meter.failed(name, self._sender, micros, started, failed)
+            if not isinstance(failed, Error):
+                raise
             self._outcomes.append(failed)
             return
         database._counts[name] += 1

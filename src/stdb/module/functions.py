@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Protocol, TypeAlias
 
 import msgspec
 
@@ -91,6 +91,9 @@ class Turn(Protocol):
         """Commit the transaction, or undo it for this error."""
 
 
+TakeTurn: TypeAlias = "Callable[[Identity, ConnectionId | None, Turn], None]"
+
+
 class CompiledReducer(NamedTuple):
     """How to run a reducer of a compiled module without a context, which it would not see.
 
@@ -101,7 +104,7 @@ class CompiledReducer(NamedTuple):
     run : callable
         ``(sender, connection, microseconds, encoded arguments, meanwhile) -> None``. The last is
         None, or a function that may be called while the module is on its way.
-    run_several : callable or None
+    take_turn : callable or None
         ``(sender, connection, turn) -> None``: run the calls of a `Turn`, where that is quicker
         than one after the other. A `ModuleError` is that of the call that was begun last.
     """
@@ -111,7 +114,7 @@ class CompiledReducer(NamedTuple):
         [Identity, ConnectionId | None, int, bytes, Callable[[], None] | None],
         None,
     ]
-    run_several: Callable[[Identity, ConnectionId | None, Turn], None] | None = None
+    take_turn: TakeTurn | None = None
 
 
 class ReducerDeclaration(FunctionDeclaration, frozen=True):

@@ -10,6 +10,7 @@ whoever opens one calls it from two nested ``finally`` blocks.
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from threading import Condition, RLock, get_ident
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -58,8 +59,8 @@ class State:
         whatever else it changed beside rows.
     committed : bool
         Whether it has passed the point from which it is finished, not undone.
-    is_lent : bool
-        Whether the thread that holds the lock lets another one run transactions; see `lend`.
+    borrower : int or None
+        The thread that the holder of the lock lets run one transaction after the other; see `lend`.
     readers : set of int
         The threads with read-only transactions.
     offset : int
@@ -83,7 +84,7 @@ class State:
     """
 
     __slots__ = (
-        "_idle", "_next_offset", "_waiting", "changes", "committed", "evaluate", "is_lent", "keep",
+        "_idle", "_next_offset", "_waiting", "borrower", "changes", "committed", "evaluate", "keep",
         "lock", "micros", "new_before", "now", "offset", "on_undo", "readers", "record", "serial",
         "tell", "thread", "torn", "touched",
     )  # fmt: skip
@@ -97,7 +98,7 @@ class State:
         self.torn: Table | None = None
         self.on_undo: list[Undoable] = []
         self.committed = False
-        self.is_lent = False
+        self.borrower: int | None = None
         self.readers: set[int] = set()
         self.offset = 0
         self._next_offset = 0
@@ -219,17 +220,15 @@ class State:
                 self._next_offset = self.offset
             self.on_undo.clear()
             self.touched.clear()
-            self.thread = None
-        if self._waiting:
-            self._wait_no_longer()
-        if self.lock._is_owned():  # type: ignore[attr-defined]
-            self.lock.release()
+            self.thread = self.borrower
+        if self.borrower is None:
+            if self._waiting:
+                self._wait_no_longer()
+            if self.lock._is_owned():  # type: ignore[attr-defined]
+                self.lock.release()
 
     def _wait_no_longer(self) -> None:
         """Let the readers go on that waited for this thread, if it is the last to wait for."""
-        if self.is_lent:
-            # The thread that waited for readers has lent its turn, and ends it later.
-            return
         if not self.lock._is_owned():  # type: ignore[attr-defined]
             self.lock.acquire()
         # Told before it is noted, so that an interrupt in between has them told again.
@@ -239,38 +238,49 @@ class State:
 
     def end_if_begun(self) -> None:
         """Do what an interrupted `end` left undone."""
-        while self.lock._is_owned():  # type: ignore[attr-defined]
+        if self.lock._is_owned():  # type: ignore[attr-defined]
             self.take_back()
             self.end()
+
+    def alone(self) -> AbstractContextManager[object]:
+        """Return what keeps writers and new readers out for a moment, also within a transaction.
+
+        A thread that acts for the one that began it does not have the lock, but needs none.
+        """
+        return nullcontext() if self.thread == get_ident() else self.lock
 
     # -- lending ------------------------------------------------------------------------------
 
     def lend(self) -> None:
         """Let some thread run transactions, one after the other, until `take_back`.
 
-        This thread has begun one, and keeps everybody else out meanwhile. The other one, which may
-        be this one too, opens each by `begin_lent` and finishes it by `end`.
+        This thread has begun one, and keeps everybody else out meanwhile. The borrower, which may
+        be this thread too, says so by `borrow`; then it opens each by `begin_lent` and finishes it
+        by `end`. Nothing nests in it, between two either, nor in this thread, which counts as a
+        reader.
         """
-        self.is_lent = True
+        self.readers.add(get_ident())
         self.thread = None
 
+    def borrow(self) -> None:
+        """Be the borrower of the turn that was lent."""
+        self.borrower = self.thread = get_ident()
+
     def begin_lent(self, micros: int) -> None:
-        """Open a read-write transaction of this thread in a turn that was lent."""
-        if self.lock._is_owned():  # type: ignore[attr-defined]
-            # Once more: `end` releases it.
-            self.lock.acquire()
+        """Open a read-write transaction of the borrower, which is this thread."""
         self.micros = micros
         self.committed = False
-        self.thread = get_ident()
 
     def take_back(self) -> None:
-        """Have the turn again, to `end` it. The other thread does nothing any more.
+        """Have the turn again, to `end` it; without need, and again, it does nothing.
 
-        What it left open is this thread's transaction. Can be called again, or without need.
+        The borrower does nothing any more. What it left open is this thread's transaction.
         """
-        self.is_lent = False
-        if self.thread is not None:
-            self.thread = get_ident()
+        if self.lock._is_owned():  # type: ignore[attr-defined]
+            self.borrower = None
+            self.readers.discard(get_ident())
+            if self.thread is not None:
+                self.thread = get_ident()
 
     # -- reading ------------------------------------------------------------------------------
 

@@ -25,15 +25,13 @@ from .results import value_decoder, view_decoder
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ...module.functions import Turn
+    from ...module.functions import TakeTurn
     from ...module.messages import Request, Response
     from ...schema import ModuleDef, ProcedureDef, ReducerDef, ViewDef
     from ...storage.read_set import ReadSet
     from ...types.shapes import Record, Shape
     from ...types.values import ConnectionId, Identity
     from ..procedure_context import ProcedureContext
-
-    RunSeveral = Callable[[Identity, ConnectionId | None, Turn], None]
 
 
 class Executor(Protocol):
@@ -59,7 +57,7 @@ class Executor(Protocol):
             It failed, with this message. A `ModuleError` when it broke.
         """
 
-    def several(self, number: int, name: str) -> RunSeveral | None:
+    def turn_taker(self, number: int, name: str) -> TakeTurn | None:
         """Return what runs the calls of a turn; None where one after the other is as quick."""
 
     def call_view(
@@ -143,7 +141,7 @@ def _reducers(
         compiled = CompiledReducer(
             arguments_encoder(name, parameters),
             partial(executor.call_reducer, number, name),
-            executor.several(number, name),
+            executor.turn_taker(number, name),
         )
         declared[name] = ReducerDeclaration(
             name,

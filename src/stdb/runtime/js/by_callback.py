@@ -60,9 +60,9 @@ class CallbackSide:
         self._jobs: SimpleQueue[bool] = SimpleQueue()
         self._ended: SimpleQueue[None] = SimpleQueue()
         self._is_parked = False
-        # Ends a call of several, if one has run, and begins the next: false when there is none.
+        # In a turn: ends a call, if one has run, and begins the next; false when there is none.
         self._go_on: Callable[[bool], bool] | None = None
-        self._calls = 0
+        self._is_between = False
 
     def run(self, meanwhile: Callable[[], None] | None = None) -> None:
         """Run the call that lies in the shared memory, and wait until it has ended.
@@ -75,7 +75,7 @@ class CallbackSide:
             meanwhile()
         self._wait()
 
-    def run_each(self, go_on: Callable[[bool], bool]) -> None:
+    def take_turn(self, go_on: Callable[[bool], bool]) -> None:
         """Run one call after the other, and wait until the last has ended; raises as `run`.
 
         `go_on` is called on V8's thread: it puts the next call into the shared memory and says
@@ -104,7 +104,7 @@ class CallbackSide:
             self._isolate.start(self.parked)
 
     def _wait(self) -> None:
-        began, calls, memory = time.monotonic(), self._calls, 0
+        began, memory = time.monotonic(), 0
         while True:
             try:
                 self._ended.get(timeout=_GLANCE_S)
@@ -116,9 +116,10 @@ class CallbackSide:
                 raise self._failure
             if has_ended:
                 return
-            if self._calls != calls:
-                # It is another one by now, which may take its time.
-                began, calls = time.monotonic(), self._calls
+            if self._is_between:
+                # The next call may take its time after that.
+                began, memory = time.monotonic(), 0
+                continue
             if self.words[ch.A1] == NOT_BEGUN:
                 self._check_start(began)
             memory = memory or resident_memory()
@@ -150,19 +151,25 @@ class CallbackSide:
     def _next_call(self, *, has_ended: bool) -> bool:
         """Wait for a call; False when none came for a while, or none will."""
         if has_ended:
-            if self._go_on is not None and self._begin_next(has_ended=True):
+            if self._has_next(has_ended=True):
                 return True
             self._ended.put(None)
         while self._take_job():
-            if self._go_on is None or self._begin_next(has_ended=False):
+            if self._go_on is None or self._has_next(has_ended=False):
                 return True
             self._ended.put(None)
         return False
 
-    def _begin_next(self, *, has_ended: bool) -> bool:
-        assert self._go_on is not None
-        self._calls += 1
-        return self._go_on(has_ended)
+    def _has_next(self, *, has_ended: bool) -> bool:
+        """Whether the turn goes on with another call."""
+        go_on = self._go_on
+        if go_on is None:
+            return False
+        self._is_between = True
+        try:
+            return go_on(has_ended)
+        finally:
+            self._is_between = False
 
     def _take_job(self) -> bool:
         try:

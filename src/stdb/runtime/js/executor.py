@@ -23,11 +23,10 @@ from .worker import Worker
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ...module.functions import Turn
+    from ...module.functions import TakeTurn, Turn
     from ...module.messages import Request, Response
     from ...storage.read_set import ReadSet
     from ...types.values import ConnectionId, Identity
-    from ..guest.program import RunSeveral
     from ..procedure_context import ProcedureContext
     from .bundle import Bundle
 
@@ -65,18 +64,18 @@ class JavaScriptExecutor:
             worker = self._main_worker()
             worker.reducer(number, name, sender.value, caller, micros, args, meanwhile)
 
-    def several(self, number: int, name: str) -> RunSeveral:
+    def turn_taker(self, number: int, name: str) -> TakeTurn:
         """Return what runs the calls of a turn."""
-        return partial(self._call_reducers, number, name)
+        return partial(self._take_turn, number, name)
 
-    def _call_reducers(
+    def _take_turn(
         self, number: int, name: str, sender: Identity, connection: ConnectionId | None, turn: Turn
     ) -> None:
         """Run a reducer for each call of a turn."""
         caller = 0 if connection is None else connection.value
         # It goes back to the turn where nothing begins: to be run alone, in another worker.
         with suppress(NotStarted):
-            self._main_worker().reducers(number, name, sender.value, caller, turn)
+            self._main_worker().take_turn(number, name, sender.value, caller, turn)
 
     def call_view(
         self, number: int, name: str, sender: Identity | None, reads: ReadSet | None

@@ -192,7 +192,7 @@ class Lane:
             self._probe()
         return outcome
 
-    def call_each(
+    def take_turn(
         self,
         kind: int,
         id: int,
@@ -227,20 +227,20 @@ class Lane:
 
         try:
             if self.words[ch.BY_CALLBACK] and self.goes_by_callback():
-                self.callbacks.run_each(go_on)
+                self.callbacks.take_turn(go_on)
             else:
-                self._run_each(write_next, begin, end)
+                self._take_turn(write_next, begin, end)
         except BaseException:
             self.close()
             raise
 
-    def _run_each(
+    def _take_turn(
         self,
         write_next: Callable[[], bool],
         begin: Callable[[], None],
         end: Callable[[int, bytes], None],
     ) -> None:
-        """Do what `call_each` does, through shared memory."""
+        """Do what `take_turn` does, through shared memory."""
         is_more = write_next()
         if is_more:
             self._hand_over()

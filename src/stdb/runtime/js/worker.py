@@ -128,7 +128,7 @@ class Worker:
         if status != OK:
             raise self._reducer_error(name, status, result)
 
-    def reducers(self, number: int, name: str, sender: int, connection: int, turn: Turn) -> None:
+    def take_turn(self, number: int, name: str, sender: int, connection: int, turn: Turn) -> None:
         """Run a reducer for each call of a turn.
 
         Raises
@@ -152,7 +152,7 @@ class Worker:
 
         open_up()
         try:
-            self._lane.call_each(REDUCER, number, sender, connection, turn.next, turn.begin, end)
+            self._lane.take_turn(REDUCER, number, sender, connection, turn.next, turn.begin, end)
         except NotStarted:
             raise
         except LaneError as error:

@@ -78,7 +78,7 @@ class WasmExecutor:
                 raise ReducerError(message)
             raise ModuleError(_code_message(f"reducer {name!r}", code, message))
 
-    def several(self, _number: int, _name: str) -> None:
+    def turn_taker(self, _number: int, _name: str) -> None:
         """Return nothing: one call after the other is as quick."""
 
     def call_view(
