@@ -56,7 +56,7 @@ def counted(database: stdb.Database) -> int:
 
 
 def once_there_are_rows(database: stdb.Database, do: Callable[[], object]) -> None:
-    while not database.tables.account:
+    while len(database.tables.account) == 0:
         time.sleep(0.001)
     do()
 
