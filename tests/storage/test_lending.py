@@ -47,6 +47,7 @@ def elsewhere(work: Callable[[], None]) -> None:
 
 
 def write(store: Store, number: int, *, commits: bool = True, ends: bool = True) -> None:
+    store.state.borrow()
     store.state.begin_lent(5)
     store["account"].insert(id=number, balance=0)
     if commits:
@@ -115,6 +116,7 @@ def test_a_writer_that_waits_does_not_hold_up_the_one_it_was_lent_to() -> None:
     state.lend()
 
     def run() -> None:
+        state.borrow()
         state.begin_lent(0)
         state.end()
 
