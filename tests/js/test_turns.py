@@ -178,6 +178,8 @@ def test_a_commit_that_takes_long_is_not_held_against_the_module(run: Run) -> No
     kind.commit = slowly
     assert db.call_many("add", [(1,), (2,), (3,)]) == [None] * 3
     assert ids() == [1, 2, 3]
+    db.call("count", 0)
+    assert [row.value for row in db.tables.account if row.id == 1000] == [3]
     """)
 
 

@@ -67,8 +67,6 @@ class CallTurn:
             try:
                 state.begin()
                 if self._is_possible():
-                    # Here, since it may run anything: `next` may be called on another thread.
-                    self._calls.prepare()
                     state.lend()
                     self._let_run(take_turn)
             finally:
@@ -87,7 +85,6 @@ class CallTurn:
         except Error as error:
             # Where no call has begun, the module was ended between two, and has hurt none.
             if self._begun is not None:
-                self._database._state.take_back()
                 self.end(error)
         for unfinished in (self._begun, self._next):
             if unfinished is not None:
