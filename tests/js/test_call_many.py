@@ -374,12 +374,18 @@ def test_another_module_may_take_over_in_the_middle(db: stdb.Database, tmp_path:
 
 def test_another_thread_publishes_while_calls_run(db: stdb.Database, tmp_path: Path) -> None:
     other = tmp_path / "changed.js"
-    other.write_text(text(ADD.replace("row(n, timestamp)", "row(n + 100000n, timestamp)")))
-    publisher = threading.Thread(target=once_there_are_rows, args=(db, lambda: db.publish(other)))
+    other.write_text(text(ADD.replace("row(n, timestamp)", "row(n + 1000000n, timestamp)")))
+    publisher = threading.Thread(target=db.publish, args=(other,))
     publisher.start()
-    assert db.call_many("add", [(n,) for n in range(1_000, 5_000)]) == [None] * 4_000
-    publisher.join()
-    moved = sum(number > 100_000 for number in ids(db))
-    assert 0 < moved < 4_000
-    assert ids(db) == [*range(1_000, 5_000 - moved), *range(105_000 - moved, 105_000)]
+    end = 0
+    while publisher.is_alive():
+        assert db.call_many("add", [(end + n,) for n in range(100, 600)]) == [None] * 500
+        end += 1_000
+    assert db.call_many("add", [(end,)]) == [None]
+    before = [number for number in ids(db) if number < 1_000_000]
+    after = [number - 1_000_000 for number in ids(db) if number >= 1_000_000]
+    assert before
+    assert after[-1] == end
+    given = [start + n for start in range(0, end, 1_000) for n in range(100, 600)]
+    assert before + after == [*given, end]
     db.check()
