@@ -59,9 +59,11 @@ class PreparedCalls:
 
     def take_ready(self) -> tuple[tuple[Any, ...], bytes] | None:
         """Return the next call as `take`, unless there is none or it cannot be made ready."""
-        self.prepare()
-        ready, self._ready = self._ready, None
+        if self._ready is None:
+            self.prepare()
+        ready = self._ready
         if ready is not None:
+            self._ready = None
             self._next += 1
         return ready
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from threading import get_ident
 from time import monotonic_ns, time_ns
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from ..errors import Error
 
@@ -24,10 +24,8 @@ if TYPE_CHECKING:
 _NANOS_MAX: Final = 2_000_000
 
 
-class _Call(NamedTuple):
-    args: tuple[Any, ...]
-    micros: int
-    started: int
+#: Arguments, time and start of a call, the time in microseconds, the start in nanoseconds.
+_Call: TypeAlias = tuple[tuple[Any, ...], int, int]
 
 
 class CallTurn:
@@ -120,14 +118,15 @@ class CallTurn:
         args, encoded = ready
         started = time_ns()
         micros = started // 1000 if database._by_machine else database._micros()
-        self._next = _Call(args, micros, started)
+        self._next = args, micros, started
         return micros, encoded
 
     def begin(self) -> None:
         """Open the transaction of that call."""
-        assert self._next is not None
-        self._begun, self._next = self._next, None
-        self._database._state.begin_lent(self._begun.micros)
+        begun = self._begun = self._next
+        assert begun is not None
+        self._next = None
+        self._database._state.begin_lent(begun[1])
 
     def end(self, error: Exception | None) -> None:
         """Commit the transaction, or undo it for this error."""

@@ -13,13 +13,13 @@ they write, and return `ANSWERED`: the module goes on meanwhile.
 from __future__ import annotations
 
 import struct
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from ...types.bsatn_decode import decode_function
 from ...types.bsatn_encode import INT_FORMATS, encode_parts, join_parts
 from ...types.compose import Composer
 from ...types.keys import key_expression
-from ...types.shapes import Field, Int
+from ...types.shapes import Field, Int, Record
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -144,19 +144,13 @@ def _make_write(
         return len(data)
 
     c.names |= {"write": write, "failed": failed, "filled_in": filled_in}
-    lines = [
-        "def write_in_place(memory, at, size, words, which):",
-        "    end = at + size",
-        "    try:",
-        f"        row, stop = {decode_function(c, table.table.shape)}(memory, at, end)",
-        "    except Exception:",
-        f"        return {SLOWLY}",
-        "    if stop != end:",
-        f"        return {SLOWLY}",
-    ]
-    certain = _is_certain(c, table, position)
+    lines = ["def write_in_place(memory, at, size, words, which):"]
+    read = _read_integers(c, table.table.shape) or _read_any(c, table.table.shape)
+    lines += read.lines
+    certain = _is_certain(c, table, position, read.columns)
     if certain is None:
         lines += [
+            f"    row = {read.row}",
             "    try:",
             "        stored = write(row)",
             f"    except {c.name(table.refusals, 'refusals')} as error:",
@@ -168,7 +162,7 @@ def _make_write(
             f"    if not ({certain}):",
             f"        return {SLOWLY}",
             "    words[which] = 0",
-            "    write(row)",
+            f"    write({read.row})",
             f"    return {ANSWERED}",
         ]
     c.add(lines)
@@ -176,8 +170,65 @@ def _make_write(
     return made
 
 
-def _is_certain(c: Composer, table: GuestTable, position: int | None) -> str | None:
-    """Return source that says whether ``row`` will be written as it is; None if it never is sure.
+class _Reading(NamedTuple):
+    """How a row is read.
+
+    Attributes
+    ----------
+    lines : list of str
+        What reads it, or leaves it to the straightforward way.
+    columns : list of str
+        An expression for each column.
+    row : str
+        One for the row.
+    """
+
+    lines: list[str]
+    columns: list[str]
+    row: str
+
+
+def _read_integers(c: Composer, shape: Record) -> _Reading | None:
+    """Return how a row is read that has integers alone; None for others."""
+    letters = [
+        INT_FORMATS.get((f.shape.bits, f.shape.signed)) if isinstance(f.shape, Int) else None
+        for f in shape.fields
+    ]
+    if not letters or None in letters:
+        return None
+    layout = struct.Struct("<" + "".join(map(str, letters)))
+    unpack, row = c.name(layout.unpack_from, "unpack"), c.name(shape.cls, "Row")
+    columns = [f"c{i}" for i in range(len(letters))]
+    given = zip(shape.fields, columns, strict=True)
+    lines = [
+        f"    if size != {layout.size}:",
+        f"        return {SLOWLY}",
+        f"    {', '.join(columns)}, = {unpack}(memory, at)",
+    ]
+    return _Reading(
+        lines, columns, f"{row}({', '.join(f'{field.attribute}={v}' for field, v in given)})"
+    )
+
+
+def _read_any(c: Composer, shape: Record) -> _Reading:
+    lines = [
+        "    end = at + size",
+        "    try:",
+        f"        row, stop = {decode_function(c, shape)}(memory, at, end)",
+        "    except Exception:",
+        f"        return {SLOWLY}",
+        "    if stop != end:",
+        f"        return {SLOWLY}",
+    ]
+    return _Reading(lines, [f"row.{field.attribute}" for field in shape.fields], "row")
+
+
+def _is_certain(
+    c: Composer, table: GuestTable, position: int | None, values: list[str]
+) -> str | None:
+    """Return source that says if a row will be written as it is; None if it never is sure.
+
+    `values` are expressions for its columns.
 
     A write is refused for a unique value that another row has, for a row that is not there, and for
     a call at too late a time; and it is told what the database filled in.
@@ -191,7 +242,7 @@ def _is_certain(c: Composer, table: GuestTable, position: int | None) -> str | N
     if len(unique) > 1 or position not in (None, unique[0]):
         return None
     index = indexes[unique[0]]
-    fields = [table.table.shape.fields[p] for p in index.definition.columns]
-    keys = [key_expression(c, f.shape, f"row.{f.attribute}") for f in fields]
+    fields = table.table.shape.fields
+    keys = [key_expression(c, fields[p].shape, values[p]) for p in index.definition.columns]
     key = keys[0] if len(keys) == 1 else f"({', '.join(keys)})"
     return f"{key} {'not in' if position is None else 'in'} {c.name(index.map, 'map')}"
