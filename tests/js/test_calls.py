@@ -348,11 +348,43 @@ def test_globals_survive_ordinary_exceptions(tmp_path: Path) -> None:
 def test_what_settled_promises_do_belongs_to_the_call(tmp_path: Path) -> None:
     body = """
     (async () => {
-      await null; await undefined;
+      for (let i = 0; i < 12; i++) await undefined;
       sys.datastore_insert_bsatn(table("account"), row(1, 1), 16);
     })();
     """
     assert rows(run(tmp_path, body)) == [(1, 1)]
+
+
+@pytest.mark.parametrize(
+    "settled",
+    [
+        "Promise.resolve()",
+        "(async () => {})()",
+        "Array.fromAsync([])",
+        "globalThis['\\u0050romise'].resolve()",
+        "Function('return (a' + 'sync () => {})()')() /* async */",
+    ],
+)
+def test_promises_of_any_kind_belong_to_the_call(tmp_path: Path, settled: str) -> None:
+    """In a bundle that says so anywhere, for others nothing is waited for."""
+    body = f"""
+    {settled}.then(() => {{ sys.datastore_insert_bsatn(table("account"), row(1, 1), 16); }});
+    """
+    assert rows(run(tmp_path, body)) == [(1, 1)]
+
+
+def test_what_a_hidden_promise_does_comes_too_late(tmp_path: Path) -> None:
+    """Nothing in the text says that there is one."""
+    body = """
+    const hidden = globalThis["Prom" + "ise"];
+    sys.datastore_insert_bsatn(table("account"), row(n++, 0), 16);
+    hidden.resolve().then(() => { sys.datastore_insert_bsatn(table("account"), row(n + 100, 0), 16); });
+    """
+    with open_bundle(tmp_path, bundle({"go": body}, head="let n = 0;")) as database:
+        for _ in range(3):
+            database.call("go")
+            time.sleep(0.1)  # V8 rests, and does it then
+        assert rows(database) == [(0, 0), (1, 0), (2, 0)]
 
 
 def test_the_globals_are_those_of_spacetimedb(tmp_path: Path) -> None:

@@ -12,6 +12,9 @@ from .source_map import SourceMap
 
 _VERSIONS: Final = {"1.0", "1.1", "1.2", "1.3", "2.0", "2.1"}
 _SPECIFIER: Final = re.compile(r"spacetime:(?P<name>[^@]*)@(?P<version>.*)")
+#: Without one of these words there are no promises, unless a module puts such a word together while
+#: it runs; what its promises do is then done when it rests, outside of any call.
+_PROMISES: Final = re.compile(r"[Aa]sync|await|Promise|WebAssembly|\bimport\s*\(|\\u")
 
 
 class Bundle:
@@ -23,6 +26,8 @@ class Bundle:
         The module as a function (see `es_module`).
     first_column : int
         How far its first line was moved to the right.
+    has_promises : bool
+        Whether it may use promises, for all that its text says.
 
     Raises
     ------
@@ -44,6 +49,7 @@ class Bundle:
             check_import(specifier)
         self.function = module.source
         self.first_column = module.first_column
+        self.has_promises = _PROMISES.search(self._text) is not None
 
     @cached_property
     def source_map(self) -> SourceMap | None:

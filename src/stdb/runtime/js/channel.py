@@ -7,7 +7,8 @@ runs on the calling thread, inside its transaction, and the interpreter lock doe
     control   the number of the last call that was handed over, whether the loop in JavaScript runs,
               whether to ask by callback instead, the number of the call that it is not to take;
               by callback: 1 from JavaScript, a call has ended; 1 to it, there is one;
-              whether a sender or a connection comes with the call that JavaScript has not seen yet
+              whether a sender or a connection comes with the call that JavaScript has not seen yet;
+              whether what promises have to do is done at the end of each call
     people    these two
     wide      64-bit values
     request   what JavaScript asks: 0 nothing, 1 or 2 the call has ended, else a syscall
@@ -30,7 +31,7 @@ import struct
 from typing import Final
 
 #: Of the words of 32 bits.
-JOB_NUMBER, RUNNING, BY_CALLBACK, AFTER, JOB_STATE, NEW_SENDER, NEW_CONNECTION = range(7)
+JOB_NUMBER, RUNNING, BY_CALLBACK, AFTER, JOB_STATE, NEW_SENDER, NEW_CONNECTION, SETTLES = range(8)
 SENDER_BYTES: Final = 64
 CONNECTION_BYTES: Final = SENDER_BYTES + 32
 #: Of the words of 64 bits.

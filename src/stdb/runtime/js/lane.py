@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ..guest.limits import Limits
+    from .bundle import Bundle
 
     #: Does what JavaScript asks; true if it has answered already, and JavaScript may be on its way.
     Operation = Callable[[], object]
@@ -121,18 +122,19 @@ class Lane:
 
     # -- loading -----------------------------------------------------------------------------------
 
-    def load(self, function: str, operations: dict[int, Operation]) -> str | None:
-        """Evaluate a module, given as a function; return what it threw, if it did.
+    def load(self, bundle: Bundle, operations: dict[int, Operation]) -> str | None:
+        """Evaluate a module; return what it threw, if it did.
 
         The text is ``name NUL message NUL stack``.
         """
+        self.words[ch.SETTLES] = bundle.has_promises
         for number, operation in operations.items():
             self._operations[number] = operation
         isolate = self._isolate
         self.words[ch.BY_CALLBACK] = 1
         isolate.patience_s = self._limits.time_s
         try:
-            module = isolate.evaluate(function)
+            module = isolate.evaluate(bundle.function)
             isolate.call(self._functions["begin"], module)
             state = isolate.call(self._functions["loaded"])
             if state == 2:

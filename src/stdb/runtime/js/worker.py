@@ -55,7 +55,7 @@ class Worker:
         self._calls = HostCalls(lane, host, bundle, self._datastore)
         lane.callbacks.act_for = self._act_for
         operations = {**self._datastore.by_number(), **self._calls.by_number()}
-        report = lane.load(bundle.function, operations)
+        report = lane.load(bundle, operations)
         if report is not None:
             lane.close()
             raise PublishError(f"the module breaks when it is loaded: {self._thrown(report)}")

@@ -84,6 +84,7 @@ const findHooks = (namespace) => {
 // -- calls -------------------------------------------------------------------------------------------
 const REDUCER = 1, VIEW = 2, ANONYMOUS_VIEW = 3, PROCEDURE = 4, HANDLER = 5, NOTHING = 6;
 const OK = 0, USER_ERROR = 1, EXCEPTION = 2;
+const ROUNDS_MAX = 16;              // of what promises have to do at the end of a call
 const HEADER = JOB >> 2;            // kind, id, sender, connection, length, where arguments are split
 const HEADER_SIZE = 32, TIME = (JOB >> 3) + 3, ARGS = JOB + HEADER_SIZE;
 const senders = [], connections = [];
@@ -226,6 +227,7 @@ const caught = (error) => {
 
 const perform = () => {
   let status;
+  isRunning = true;
   try { status = run(); } catch (error) {
     stash = 0;
     status = caught(error);
@@ -238,6 +240,7 @@ const perform = () => {
   return status;
 };
 const finish = (status) => {
+  isRunning = false;
   stash = 0;
   lastOfEarlierCalls = lastIterator;
   if (iterators.size !== 0) apply(mapClear, iterators, []);
@@ -255,7 +258,7 @@ const loop = async () => {
     if (wanted !== number) {
       number = wanted;
       const status = perform();
-      await null; await null; await null; await null;
+      if (words[SETTLES] !== 0) for (let i = 0; i < ROUNDS_MAX; i++) await null;
       finish(status);
       store(words, REQUEST, status === OK && words[LENGTH] === 0 ? OP_DONE : OP_ENDED);
       spins = 0;
@@ -281,7 +284,7 @@ const parked = async () => {
     if (words[JOB_STATE] === 0) return;
     words[A1] = -1;
     const status = perform();
-    await null; await null; await null; await null;
+    if (words[SETTLES] !== 0) for (let i = 0; i < ROUNDS_MAX; i++) await null;
     finish(status);
     words[JOB_STATE] = 1;
   }
@@ -304,5 +307,8 @@ const begin = (module) => {
     }
   })();
 };
-const loaded = () => loading;
+const loaded = () => {
+  isRunning = false;
+  return loading;
+};
 const failed = () => failure;

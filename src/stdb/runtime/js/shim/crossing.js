@@ -1,6 +1,7 @@
 // What is needed of the language, taken before a module can change it, and the crossing to the host:
 // a request in the shared memory, whose words and areas channel.py describes. The two must agree.
 const JOB_NUMBER = 0, RUNNING = 1, BY_CALLBACK = 2, AFTER = 3, JOB_STATE = 4, NEW_SENDER = 5, NEW_CONNECTION = 6;
+const SETTLES = 7;
 const SENDER = 8, CONNECTION = SENDER + 4, WIDE = 16;       // of the words of 64 bits
 const REQUEST = 48, STATUS = 49, A0 = 50, A1 = 51, A2 = 52, A3 = 53, A4 = 54, LENGTH = 55;
 const ANSWER_LENGTH = 56, R0 = 57, R1 = 58, DATA = 4 * REQUEST + 48, JOB = DATA + DATA_SIZE;
@@ -48,6 +49,7 @@ const napping = new Int32Array(new SharedArrayBuffer(4));
 // -- crossing to the host ----------------------------------------------------------------------------
 let hooks = null, version = 0;      // of the module; 0: not loaded
 let doom = null, doomed = 0;        // what the present call fails with, whatever it catches
+let isRunning = true;               // a call, or the loading: nobody answers at other times
 let stash = 0, stashLength = 0;     // an iterator whose rows still lie in the data area
 
 const nap = () => { wait(napping, 0, 0, NAP_MS); };
@@ -67,6 +69,7 @@ const cross = (op) => {
 };
 
 const ask = (op) => {
+  if (!isRunning) refuse();
   if (doom !== null) throwDoom();
   if (stash !== 0) keepStash();
   const status = cross(op);
@@ -83,6 +86,18 @@ const throwDoom = () => {
   throw doom;
 };
 
+// What a promise or a finalizer asks when no call runs.
+const refuse = () => { throw hostError(2, "ABI call can only be made while in a transaction"); };
+
+const hostError = (number, message) => {
+  if (version === 1) {
+    return seal(message === "" || number !== 21 ? { __code_error__: number }
+      : { __code_error__: number, __error_message__: message });
+  }
+  if (hooks === null) return new ErrorClass(message);
+  return construct(apply(hooks.errorConstructor, undefined, [number]), [message]);
+};
+
 const fail = (status) => {
   if (status === STOP) for (;;) nap();
   const message = words[ANSWER_LENGTH] === 0 ? "" : takeText(words[ANSWER_LENGTH]);
@@ -94,12 +109,7 @@ const fail = (status) => {
   if (status === RANGE_ERROR) throw new RangeErrorClass(message);
   if (status === FAILED) throw new ErrorClass(message);
   if (status === TOO_SMALL) throw { __buffer_too_small__: words[R0] };
-  if (version === 1) {
-    throw seal(message === "" || status !== 21 ? { __code_error__: status }
-      : { __code_error__: status, __error_message__: message });
-  }
-  if (hooks === null) throw new ErrorClass(message);
-  throw construct(apply(hooks.errorConstructor, undefined, [status]), [message]);
+  throw hostError(status, message);
 };
 
 // -- bytes to and from the data area -----------------------------------------------------------------
@@ -114,6 +124,7 @@ const look = (from) => {
 };
 
 const putBuffer = (from, length) => {
+  if (!isRunning) refuse();
   if (stash !== 0) keepStash();
   look(from);
   if (length > DATA_SIZE) return putLong(part(seenBytes, 0, length));
@@ -125,6 +136,7 @@ const putBuffer = (from, length) => {
 };
 
 const putBytes = (view) => {
+  if (!isRunning) refuse();
   if (stash !== 0) keepStash();
   const length = bytesLength(view);
   if (length > DATA_SIZE) return putLong(view);
