@@ -376,8 +376,9 @@ def test_another_thread_publishes_while_calls_run(db: stdb.Database, tmp_path: P
     other = tmp_path / "changed.js"
     other.write_text(text(ADD.replace("row(n, timestamp)", "row(n + 1000000n, timestamp)")))
     publisher = threading.Thread(target=db.publish, args=(other,))
+    assert db.call_many("add", [(n,) for n in range(100, 600)]) == [None] * 500
+    end = 1_000
     publisher.start()
-    end = 0
     while publisher.is_alive():
         assert db.call_many("add", [(end + n,) for n in range(100, 600)]) == [None] * 500
         end += 1_000
