@@ -37,7 +37,7 @@ def test_the_plan_is_shown_and_breaking_clients_is_asked(shop: Command, tmp_path
         assert "\x1b" not in terminal.raw
         terminal.type("yes\r")
         terminal.expect("Updated database with name: shop, identity: c200")
-        assert terminal.end() == 0
+        assert terminal.end() == 0, terminal.raw
     assert "7" in shop("sql", "shop", "SELECT size FROM item WHERE id = 1")
 
 

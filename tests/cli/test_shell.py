@@ -26,7 +26,7 @@ def test_statements_take_several_lines_and_errors_are_told(shop: Command) -> Non
         terminal.expect("there is no .nothing")
         terminal.expect("shop>")
         terminal.type("\x04")
-        assert terminal.end() == 0
+        assert terminal.end() == 0, terminal.raw
 
 
 def test_tab_completes_and_ctrl_c_drops_what_is_typed(shop: Command) -> None:
@@ -45,7 +45,7 @@ def test_tab_completes_and_ctrl_c_drops_what_is_typed(shop: Command) -> None:
         terminal.type(".schema item\r")
         terminal.expect("item (id: u64, owner: Identity, name: str")
         terminal.type(".format json\r.exit\r")
-        assert terminal.end() == 0
+        assert terminal.end() == 0, terminal.raw
     assert "xyzzy" in shop("sql", "shop", "SELECT word FROM secret")
 
 
@@ -55,7 +55,7 @@ def test_what_was_typed_is_there_the_next_time(shop: Command) -> None:
         terminal.type("SELECT name FROM item WHERE id = 2;\r")
         terminal.expect("milk")
         terminal.type(".exit\r")
-        assert terminal.end() == 0
+        assert terminal.end() == 0, terminal.raw
     with shop.terminal("sql", "shop") as terminal:
         terminal.expect("shop>")
         terminal.type("\x1b[A\x1b[A\r")  # twice up
