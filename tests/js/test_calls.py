@@ -378,7 +378,9 @@ def test_what_a_hidden_promise_does_comes_too_late(tmp_path: Path) -> None:
     body = """
     const hidden = globalThis["Prom" + "ise"];
     sys.datastore_insert_bsatn(table("account"), row(n++, 0), 16);
-    hidden.resolve().then(() => { sys.datastore_insert_bsatn(table("account"), row(n + 100, 0), 16); });
+    const account = table("account");
+    hidden.resolve().then(() => { sys.datastore_insert_bsatn(account, row(n + 100, 0), 16); });
+    hidden.resolve().then(() => { sys21.datastore_clear(account); });
     """
     with open_bundle(tmp_path, bundle({"go": body}, head="let n = 0;")) as database:
         for _ in range(3):

@@ -1,7 +1,8 @@
-"""The calls of a `call_many`: each is made ready while the module runs the one before.
+"""The calls of a `call_many` on a compiled module: each is made ready before its turn.
 
-A compiled module runs beside Python: while it finds the reducer and begins it, there is nothing to
-do but to wait. Checking and encoding the next arguments takes about as long.
+A compiled module runs beside Python. Where calls go alone, there is nothing to do but to wait while
+it finds the reducer and begins it; checking and encoding the next arguments takes about as long.
+Where they go in a row (`turns`), the next one must be ready before the present one is committed.
 """
 
 from __future__ import annotations
