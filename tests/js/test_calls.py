@@ -355,6 +355,21 @@ def test_what_settled_promises_do_belongs_to_the_call(tmp_path: Path) -> None:
     assert rows(run(tmp_path, body)) == [(1, 1)]
 
 
+@pytest.mark.parametrize("size", [0, 8, 15, 17, 24])
+@pytest.mark.parametrize("write", ["insert_bsatn(account, ", "update_bsatn(account, key, "])
+def test_a_row_of_the_wrong_length_is_none(tmp_path: Path, size: int, write: str) -> None:
+    """A row of integers alone, too, which is read without looking at each."""
+    body = f"""
+    const account = table("account"), key = index("account_id_idx_btree"), bytes = new Uint8Array(32);
+    sys.datastore_insert_bsatn(account, row(0, 5), 16);
+    sys.datastore_{write}bytes.buffer, {size});
+    """
+    with open_bundle(tmp_path, bundle({"go": body})) as database:
+        with pytest.raises(stdb.ModuleError, match="'account'"):
+            database.call("go")
+        assert rows(database) == []
+
+
 @pytest.mark.parametrize(
     "settled",
     [
