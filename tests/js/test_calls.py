@@ -361,7 +361,12 @@ def test_a_row_of_the_wrong_length_is_none(tmp_path: Path, size: int, write: str
     """A row of integers alone, too, which is read without looking at each."""
     body = f"""
     const account = table("account"), key = index("account_id_idx_btree"), bytes = new Uint8Array(32);
+    // The second of each goes the quick way.
     sys.datastore_insert_bsatn(account, row(0, 5), 16);
+    sys.datastore_insert_bsatn(account, row(1, 5), 16);
+    sys.datastore_update_bsatn(account, key, row(0, 6), 16);
+    sys.datastore_update_bsatn(account, key, row(1, 6), 16);
+    bytes[0] = {0 if write.startswith("update") else 9};
     sys.datastore_{write}bytes.buffer, {size});
     """
     with open_bundle(tmp_path, bundle({"go": body})) as database:
